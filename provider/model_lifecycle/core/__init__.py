@@ -1,0 +1,1 @@
+"""Pure decisions and values: no Airflow, no I/O, no clock read inside."""

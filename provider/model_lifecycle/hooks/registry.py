@@ -1,0 +1,73 @@
+"""The contract of a model registry."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+
+from airflow.sdk import BaseHook
+
+from model_lifecycle.core.models import ModelUri, ModelVersion
+
+DIGEST_TAG = "model_lifecycle.digest"
+
+
+class ModelRegistryHook(BaseHook, ABC):
+    """Versions, aliases and tags of registered models.
+
+    There is no verb that deletes a version: what serves or what a rollback needs cannot be lost through us (Law 7).
+    """
+
+    @abstractmethod
+    def register(
+        self,
+        name: str,
+        artifact_uri: str,
+        digest: str,
+        *,
+        tags: Mapping[str, str] | None = None,
+        description: str | None = None,
+        run_id: str | None = None,
+        link: str | None = None,
+    ) -> ModelVersion:
+        """Return the version that has this digest, and create it (and the model) only if there is none.
+
+        :param tags: set on a new version together with the digest, in the same call.
+        :param run_id: the training run's id in the registry's own tracking system.
+        :param link: a URL back to the task that registers.
+        :raises Conflict: if the digest is registered with another artifact URI's path.
+        """
+
+    @abstractmethod
+    def get(self, uri: ModelUri) -> ModelVersion:
+        """The version a model URI names.
+
+        :raises NotFound: if there is no such model, version or alias.
+        """
+
+    @abstractmethod
+    def get_by_digest(self, name: str, digest: str) -> ModelVersion | None:
+        """The lowest version with this manifest digest, or None."""
+
+    @abstractmethod
+    def search(self, name: str, tags: Mapping[str, str] | None = None) -> Sequence[ModelVersion]:
+        """All versions of a model with all these tags, newest first; empty if the model does not exist."""
+
+    @abstractmethod
+    def set_alias(self, name: str, alias: str, version: int) -> None:
+        """Point an alias at a version; nothing happens if it does so already.
+
+        :raises NotFound: if there is no such version.
+        """
+
+    @abstractmethod
+    def delete_alias(self, name: str, alias: str) -> None:
+        """Remove an alias; nothing happens if it does not exist."""
+
+    @abstractmethod
+    def set_tags(self, name: str, version: int, tags: Mapping[str, str]) -> None:
+        """Set tags on a version, replacing equal keys."""
+
+    @abstractmethod
+    def version_url(self, name: str, version: int) -> str | None:
+        """The page of a version in the registry's own UI, or None where there is none."""

@@ -1,0 +1,1 @@
+"""Tasks that wait for a version, an artifact or an endpoint without holding a worker."""

@@ -1,0 +1,1 @@
+"""Where the bytes of models and the ledger lie: a folder or HDFS. Knows nothing of Airflow."""

@@ -1,0 +1,90 @@
+"""The contract of a model store: where artifacts and the ledger lie."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from model_lifecycle.core.manifest import Manifest
+
+
+@runtime_checkable
+class ModelStore(Protocol):
+    """Immutable artifacts named by their digest, and append-only logs.
+
+    An artifact lies at ``<root>/<model>/<manifest digest>/`` and is absent or whole (Law 1). A log lies at
+    ``<root>/_releases/<log>/<generation, 8 digits>.json``. Every method raises errors of
+    :mod:`model_lifecycle.core.errors` only, and none waits for ever (Law 9).
+    """
+
+    uri: str
+    """The store's own URI, without secrets."""
+
+    def artifact_uri(self, model: str, digest: str) -> str:
+        """Where the artifact of that digest lies, whether or not it has been published."""
+        ...
+
+    def publish(self, folder: Path, manifest: Manifest, *, owner: str | None = None) -> str:
+        """Store the files of ``folder`` that ``manifest`` lists and return the artifact URI.
+
+        Publishing what is already there changes nothing and moves no bytes. A killed publish leaves only a staging
+        folder; the next one of the same ``owner`` (such as a task's identity) takes it over and skips what is proven.
+
+        :raises Corrupt: if a file is not, or no longer, what the manifest says.
+        :raises Conflict: if something other than this artifact lies under its name.
+        :raises Unavailable: if the bytes could not be proven stored before the deadline.
+        """
+        ...
+
+    def fetch(self, artifact_uri: str, folder: Path) -> Manifest:
+        """Copy an artifact into ``folder`` (made 0700 if absent) with its manifest, every file proven by SHA-256.
+
+        Files already there and right are kept; other files in the folder are refused. Nothing wrong ever stands
+        under a final name.
+
+        :raises NotFound: if there is no such artifact.
+        :raises Corrupt: if the stored bytes are not what the manifest says.
+        """
+        ...
+
+    def read_manifest(self, artifact_uri: str) -> Manifest:
+        """The manifest of a published artifact, its digest proven against the artifact's name.
+
+        :raises NotFound: if there is no such artifact.
+        """
+        ...
+
+    def exists(self, artifact_uri: str) -> bool:
+        """Tell whether the artifact is published."""
+        ...
+
+    def list(self, model: str) -> list[str]:
+        """The artifact URIs of one model, in no particular order; empty if there is none."""
+        ...
+
+    def remove(self, artifact_uri: str) -> None:
+        """Delete one artifact; nothing happens if it is absent. The caller has proven that nothing needs it."""
+        ...
+
+    def sweep(self, model: str, older_than: timedelta) -> list[str]:
+        """Remove our own abandoned staging folders of one model, untouched for ``older_than``; return their names."""
+        ...
+
+    def generations(self, log: str) -> list[int]:
+        """The generations a log holds, in rising order; empty if there is no such log."""
+        ...
+
+    def append_exclusive(self, log: str, generation: int, data: bytes) -> None:
+        """Write one entry of a log, whole or not at all.
+
+        :raises Conflict: if that generation exists already; it is never overwritten.
+        """
+        ...
+
+    def read_entry(self, log: str, generation: int) -> bytes:
+        """One entry of a log.
+
+        :raises NotFound: if it does not exist.
+        """
+        ...
