@@ -36,7 +36,8 @@ class ModelUri:
         match = _URI.fullmatch(text) if isinstance(text, str) else None
         if match is None:
             raise Invalid(
-                f"{ascii(text)[:200]} is not a model URI", hint="write models:/<name>/<version> or models:/<name>@<alias>"
+                f"{ascii(text)[:200]} is not a model URI",
+                hint="write models:/<name>/<version> or models:/<name>@<alias>",
             )
         name = check_name(match["name"], "model name")
         if match["alias"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -59,7 +60,7 @@ class ModelStore(Protocol):
         """Tell whether the artifact is published."""
         ...
 
-    def list(self, model: str) -> list[str]:
+    def list(self, model: str) -> Sequence[str]:
         """The artifact URIs of one model, in no particular order; empty if there is none."""
         ...
 
@@ -67,11 +68,11 @@ class ModelStore(Protocol):
         """Delete one artifact; nothing happens if it is absent. The caller has proven that nothing needs it."""
         ...
 
-    def sweep(self, model: str, older_than: timedelta) -> list[str]:
+    def sweep(self, model: str, older_than: timedelta) -> Sequence[str]:
         """Remove our own abandoned staging folders of one model, untouched for ``older_than``; return their names."""
         ...
 
-    def generations(self, log: str) -> list[int]:
+    def generations(self, log: str) -> Sequence[int]:
         """The generations a log holds, in rising order; empty if there is no such log."""
         ...
 

@@ -1,0 +1,132 @@
+"""The table of contents that Airflow reads when it discovers the provider."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Plain values after Airflow's ``provider_info.schema.json``; imports nothing."""
+    return {
+        "package-name": "airflow-provider-model-lifecycle",
+        "name": "Model Lifecycle",
+        "description": "Register, upload, deploy, monitor, promote and roll back machine-learning models.",
+        "integrations": [
+            {
+                "integration-name": "Model Lifecycle",
+                "external-doc-url": "https://mlflow.org/docs/latest/ml/model-registry/",
+                "tags": ["machine-learning"],
+            }
+        ],
+        "hooks": [
+            {
+                "integration-name": "Model Lifecycle",
+                "python-modules": [
+                    "model_lifecycle.hooks.mlflow",
+                    "model_lifecycle.hooks.open_inference",
+                    "model_lifecycle.hooks.registry",
+                    "model_lifecycle.hooks.serving",
+                    "model_lifecycle.hooks.store",
+                ],
+            }
+        ],
+        "operators": [
+            {
+                "integration-name": "Model Lifecycle",
+                "python-modules": [
+                    "model_lifecycle.operators.deploy",
+                    "model_lifecycle.operators.evaluate",
+                    "model_lifecycle.operators.monitor",
+                    "model_lifecycle.operators.promote",
+                    "model_lifecycle.operators.register",
+                    "model_lifecycle.operators.rollback",
+                    "model_lifecycle.operators.upload",
+                ],
+            }
+        ],
+        "sensors": [
+            {
+                "integration-name": "Model Lifecycle",
+                "python-modules": [
+                    "model_lifecycle.sensors.artifact",
+                    "model_lifecycle.sensors.ready",
+                    "model_lifecycle.sensors.version",
+                ],
+            }
+        ],
+        "triggers": [{"integration-name": "Model Lifecycle", "python-modules": ["model_lifecycle.triggers.poll"]}],
+        "extra-links": ["model_lifecycle.operators.links.ModelVersionLink"],
+        "connection-types": [_mlflow(), _open_inference()],
+        "config": {"model_lifecycle": {"description": "Defaults that a team sets once.", "options": _options()}},
+    }
+
+
+def _mlflow() -> dict[str, Any]:
+    return {
+        "connection-type": "mlflow",
+        "hook-class-name": "model_lifecycle.hooks.mlflow.MlflowHook",
+        "hook-name": "MLflow",
+        "ui-field-behaviour": {
+            "hidden-fields": ["schema"],
+            "relabeling": {"host": "Tracking server", "login": "User (basic)", "password": "Password or token"},
+            "placeholders": {"host": "https://mlflow.example.com", "port": "5000"},
+        },
+        "conn-fields": {"verify": _verify(), "timeout": _timeout()},
+    }
+
+
+def _open_inference() -> dict[str, Any]:
+    return {
+        "connection-type": "open_inference",
+        "hook-class-name": "model_lifecycle.hooks.open_inference.OpenInferenceHook",
+        "hook-name": "Open Inference Protocol v2",
+        "ui-field-behaviour": {
+            "hidden-fields": ["schema"],
+            "relabeling": {"host": "Model server", "login": "User (basic)", "password": "Password or token"},
+            "placeholders": {"host": "http://127.0.0.1", "port": "8080"},
+        },
+        "conn-fields": {
+            "repository": {
+                "label": "Model repository",
+                "description": "The folder from which the server loads models, as the workers see it.",
+                "schema": {"type": ["string", "null"]},
+            },
+            "verify": _verify(),
+            "timeout": _timeout(),
+        },
+    }
+
+
+def _verify() -> dict[str, Any]:
+    return {
+        "label": "Verify TLS",
+        "description": "true (the default), false (with a warning), or the path of a CA bundle.",
+        "schema": {"type": ["string", "boolean", "null"]},
+    }
+
+
+def _timeout() -> dict[str, Any]:
+    return {
+        "label": "Read time-out in seconds",
+        "description": "How long one call may stay silent; 60 by default.",
+        "schema": {"type": ["number", "null"]},
+    }
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "store": {
+            "description": "The model store that operators use when none is given.",
+            "version_added": "0.1.0",
+            "type": "string",
+            "example": "hdfs://webhdfs_default@/models",
+            "default": None,
+        },
+        "registry_conn_id": {
+            "description": "The connection of the model registry that operators use when none is given.",
+            "version_added": "0.1.0",
+            "type": "string",
+            "example": None,
+            "default": "mlflow_default",
+        },
+    }
