@@ -56,6 +56,14 @@ class ModelStore(Protocol):
         """
         ...
 
+    def read_file(self, artifact_uri: str, path: str, limit: int = 2**24) -> bytes:
+        """One small file of a published artifact, proven by the manifest's SHA-256.
+
+        :param limit: the most bytes it may have.
+        :raises NotFound: if the manifest does not list it.
+        """
+        ...
+
     def exists(self, artifact_uri: str) -> bool:
         """Tell whether the artifact is published."""
         ...

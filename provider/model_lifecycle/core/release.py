@@ -1,0 +1,369 @@
+"""Releases and the ledger: what is written down about every attempt to change what an endpoint serves.
+
+A ledger is a row of :class:`Entry` values numbered from 1 without gaps; each is written before the side effect it
+announces, and the entry after it confirms that effect. The entry that opens a release carries its :class:`Plan`,
+and the plan carries the :class:`Standing` before it, so the newest release alone tells the whole story.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from model_lifecycle.core.errors import Corrupt
+
+SCHEMA = 1
+REMEMBERED = 20
+"""How many good and how many quarantined versions a standing remembers."""
+
+
+class State(StrEnum):
+    """Where a release is; DESIGN section 5 draws the arrows."""
+
+    PENDING = "PENDING"
+    VALIDATING = "VALIDATING"
+    SHADOW = "SHADOW"
+    SHIFTING = "SHIFTING"
+    BAKING = "BAKING"
+    JUDGING = "JUDGING"
+    AWAITING_APPROVAL = "AWAITING_APPROVAL"
+    PAUSED = "PAUSED"
+    PROMOTING = "PROMOTING"
+    SOAKING = "SOAKING"
+    SUCCEEDED = "SUCCEEDED"
+    ROLLING_BACK = "ROLLING_BACK"
+    ROLLED_BACK = "ROLLED_BACK"
+    ROLLBACK_FAILED = "ROLLBACK_FAILED"
+    REJECTED = "REJECTED"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether a release in this state is over."""
+        return self in (State.SUCCEEDED, State.ROLLED_BACK, State.ROLLBACK_FAILED, State.REJECTED)
+
+
+class Change(StrEnum):
+    """What a release is for."""
+
+    DEPLOY = "deploy"
+    PROMOTE = "promote"
+    ROLLBACK = "rollback"
+
+
+@dataclass(frozen=True)
+class Served:
+    """A version that serves or served: enough to bring it back without asking anybody."""
+
+    version: int
+    digest: str | None
+    artifact_uri: str
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What is known of an endpoint between two releases.
+
+    :param good: the versions that came through a release and were not rolled back, the newest last.
+    :param quarantined: the versions that were rolled back; a schedule must not deploy them again.
+    """
+
+    good: tuple[Served, ...] = ()
+    quarantined: tuple[int, ...] = ()
+
+    @property
+    def serving(self) -> Served | None:
+        """What should serve now."""
+        return self.good[-1] if self.good else None
+
+    def below(self, version: int) -> Served | None:
+        """The version a rollback from ``version`` would restore: the newest good one that is another."""
+        others = [served for served in self.good if served.version != version]
+        if any(served.version == version for served in self.good):
+            place = next(i for i, served in enumerate(self.good) if served.version == version)
+            others = list(self.good[:place])
+        return others[-1] if others else None
+
+    def succeeded(self, served: Served) -> Standing:
+        """The standing after this version came through its release."""
+        others = tuple(one for one in self.good if one.version != served.version)
+        quarantined = tuple(one for one in self.quarantined if one != served.version)
+        return Standing((*others, served)[-REMEMBERED:], quarantined)
+
+    def rolled_back(self, restored: Served | None, abandoned: int) -> Standing:
+        """The standing after traffic went back to ``restored`` and ``abandoned`` was left."""
+        good = [one for one in self.good if one.version != abandoned]
+        if restored is not None:
+            place = [one.version for one in good].index(restored.version) if restored in good else len(good)
+            good = [*good[:place], restored]
+        others = tuple(one for one in self.quarantined if one != abandoned)
+        return Standing(tuple(good[-REMEMBERED:]), (*others, abandoned)[-REMEMBERED:])
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a release sets out to do, fixed when it opens.
+
+    :param key: tells who runs it; a retry of the same task has the same key and resumes its own release.
+    :param target: the version that shall serve when the release has done what it set out to do.
+    :param fallback: what serves again if a deploy is rolled back, or None if nothing served before.
+    :param abandons: the version that a rollback leaves: of a deploy its target, of a rollback what served.
+    :param traffic_before: per cent by version as observed before the first mutation.
+    :param strategy: name and numbers of the strategy, as JSON values.
+    :param deadline: when an unfinished release is to be given up and put back.
+    :param before: the endpoint's standing when the release opened.
+    """
+
+    key: str
+    change: Change
+    endpoint: str
+    target: Served
+    fallback: Served | None
+    abandons: int
+    traffic_before: Mapping[int, int]
+    strategy: Mapping[str, Any]
+    deadline: datetime
+    before: Standing
+
+    @property
+    def restored(self) -> Served | None:
+        """What serves after a rollback."""
+        return self.target if self.change is Change.ROLLBACK else self.fallback
+
+    @property
+    def traffic_back(self) -> Mapping[int, int]:
+        """The traffic that a rollback sets: what was observed before, without what is abandoned."""
+        if self.change is Change.DEPLOY and self.traffic_before and self.abandons not in self.traffic_before:
+            return self.traffic_before
+        return {self.restored.version: 100} if self.restored else {}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the ledger.
+
+    :param release: ``<opening generation>-<key>``; equal in all entries of one release.
+    :param opened: the generation of the entry that opened the release and holds its plan.
+    :param step: the index of the traffic step, in states that have steps.
+    :param mark: a side effect that has been confirmed within the state, such as ``"loaded"``.
+    :param writer: the execution that wrote it; another execution that appends takes the release over.
+    :param asked_by: the key of the task that asked for a rollback of somebody else's release.
+    :param actor: DAG, run, task, try and user, as far as known.
+    :param evidence: JSON values: measurements, answers, traffic read back.
+    """
+
+    generation: int
+    opened: int
+    release: str
+    state: State
+    at: datetime
+    writer: str
+    reason: str = ""
+    step: int | None = None
+    mark: str | None = None
+    asked_by: str = ""
+    actor: Mapping[str, str] = field(default_factory=dict)
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    plan: Plan | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values only; :meth:`from_json` reads them back."""
+        return {
+            "schema": SCHEMA,
+            "generation": self.generation,
+            "opened": self.opened,
+            "release": self.release,
+            "state": str(self.state),
+            "at": self.at.isoformat(),
+            "writer": self.writer,
+            "reason": self.reason,
+            "step": self.step,
+            "mark": self.mark,
+            "asked_by": self.asked_by,
+            "actor": dict(self.actor),
+            "evidence": dict(self.evidence),
+            "plan": _plan_to_dict(self.plan) if self.plan else None,
+        }
+
+    def to_json(self) -> bytes:
+        """The bytes that go into the ledger."""
+        return json.dumps(self.to_dict(), indent=1, sort_keys=True, allow_nan=False).encode()
+
+    def belongs_to(self, key: str) -> bool:
+        """Whether the task with this key opened the release or asked for its rollback."""
+        return key in (self.release.partition("-")[2], self.asked_by)
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Entry:
+        """Read one entry.
+
+        :raises Corrupt: if the bytes are not an entry of this schema.
+        """
+        try:
+            value = json.loads(data)
+            if value.pop("schema") != SCHEMA:
+                raise ValueError(f"expected a ledger entry of schema {SCHEMA}")
+            value["state"] = State(value["state"])
+            value["at"] = datetime.fromisoformat(value["at"])
+            value["plan"] = _plan_from_dict(value["plan"]) if value["plan"] else None
+            return cls(**value)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise Corrupt(f"not a ledger entry: {error}") from error
+
+
+@dataclass(frozen=True)
+class Release:
+    """One release as its entries tell it, in order; the first holds the plan."""
+
+    entries: tuple[Entry, ...]
+
+    def __post_init__(self) -> None:
+        if not self.entries or self.entries[0].plan is None:
+            raise Corrupt("a release must begin with the entry that holds its plan")
+        if [entry.generation for entry in self.entries] != list(range(self.opened, self.generation + 1)):
+            raise Corrupt(f"the entries of release {self.id} have a gap")
+
+    @property
+    def plan(self) -> Plan:
+        """What it set out to do."""
+        plan = self.entries[0].plan
+        assert plan is not None  # noqa: S101 - proven in __post_init__
+        return plan
+
+    @property
+    def last(self) -> Entry:
+        """The newest entry."""
+        return self.entries[-1]
+
+    @property
+    def id(self) -> str:
+        """The release's name in the ledger."""
+        return self.entries[0].release
+
+    @property
+    def opened(self) -> int:
+        """The generation of its first entry."""
+        return self.entries[0].generation
+
+    @property
+    def generation(self) -> int:
+        """The generation of its newest entry."""
+        return self.last.generation
+
+    @property
+    def state(self) -> State:
+        """Where it is now."""
+        return self.last.state
+
+    @property
+    def since(self) -> datetime:
+        """When it came into its state."""
+        return self._of_state()[0].at
+
+    @property
+    def marks(self) -> frozenset[str]:
+        """The side effects confirmed since it came into its state."""
+        return frozenset(entry.mark for entry in self._of_state() if entry.mark)
+
+    def _of_state(self) -> Sequence[Entry]:
+        count = 0
+        for entry in reversed(self.entries):
+            if entry.state is not self.state:
+                break
+            count += 1
+        return self.entries[-count:]
+
+    @property
+    def standing(self) -> Standing:
+        """The endpoint's standing as this release leaves it, or before it as long as it is not over."""
+        plan = self.plan
+        if plan.change is Change.PROMOTE:
+            return plan.before
+        if self.state is State.SUCCEEDED:
+            return plan.before.succeeded(plan.target)
+        if self.state is State.ROLLED_BACK:
+            return plan.before.rolled_back(plan.restored, plan.abandons)
+        return plan.before
+
+    def to_dict(self) -> dict[str, Any]:
+        """What an operator returns: JSON values for XCom and for people."""
+        plan = self.plan
+        return {
+            "release": self.id,
+            "endpoint": plan.endpoint,
+            "change": str(plan.change),
+            "state": str(self.state),
+            "reason": next((entry.reason for entry in reversed(self.entries) if entry.reason), ""),
+            "version": plan.target.version,
+            "digest": plan.target.digest,
+            "abandons": plan.abandons if self.state is State.ROLLED_BACK else None,
+            "fallback_version": plan.fallback.version if plan.fallback else None,
+            "serving_version": self.standing.serving.version if self.standing.serving else None,
+            "opened_at": self.entries[0].at.isoformat(),
+            "closed_at": self.last.at.isoformat() if self.state.terminal else None,
+            "generation": self.generation,
+        }
+
+
+def opening(plan: Plan, generation: int, at: datetime, writer: str, actor: Mapping[str, str], reason: str) -> Entry:
+    """The entry that opens a release."""
+    release = f"{generation:08d}-{plan.key}"
+    return Entry(generation, generation, release, State.PENDING, at, writer, reason, actor=actor, plan=plan)
+
+
+def following(
+    last: Entry, state: State, at: datetime, writer: str, *, reason: str = "", mark: str | None = None, **more: Any
+) -> Entry:
+    """The entry after ``last`` in the same release."""
+    return replace(
+        last,
+        generation=last.generation + 1,
+        state=state,
+        at=at,
+        writer=writer,
+        reason=reason,
+        mark=mark,
+        plan=None,
+        evidence=more.get("evidence", {}),
+        step=more.get("step", last.step if state is last.state else None),
+        actor=more.get("actor", last.actor),
+        asked_by=more.get("asked_by", last.asked_by),
+    )
+
+
+def _plan_to_dict(plan: Plan) -> dict[str, Any]:
+    return {
+        "key": plan.key,
+        "change": str(plan.change),
+        "endpoint": plan.endpoint,
+        "target": vars(plan.target),
+        "fallback": vars(plan.fallback) if plan.fallback else None,
+        "abandons": plan.abandons,
+        "traffic_before": {str(version): share for version, share in plan.traffic_before.items()},
+        "strategy": dict(plan.strategy),
+        "deadline": plan.deadline.isoformat(),
+        "before": {
+            "good": [vars(served) for served in plan.before.good],
+            "quarantined": list(plan.before.quarantined),
+        },
+    }
+
+
+def _plan_from_dict(value: dict[str, Any]) -> Plan:
+    before = value["before"]
+    standing = Standing(tuple(Served(**one) for one in before["good"]), tuple(before["quarantined"]))
+    return Plan(
+        key=value["key"],
+        change=Change(value["change"]),
+        endpoint=value["endpoint"],
+        target=Served(**value["target"]),
+        fallback=Served(**value["fallback"]) if value["fallback"] else None,
+        abandons=value["abandons"],
+        traffic_before={int(version): share for version, share in value["traffic_before"].items()},
+        strategy=value["strategy"],
+        deadline=datetime.fromisoformat(value["deadline"]),
+        before=standing,
+    )
