@@ -1,0 +1,23 @@
+"""Servers that many tests share. A server that a test asks for and that cannot start is a failure, never a skip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+
+from tests.servers.hdfs import HdfsCluster
+
+
+@pytest.fixture(scope="session")
+def hdfs_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HdfsCluster]:
+    """One NameNode and one DataNode for the whole session; nobody kills them or sets a quota outside their own root."""
+    with HdfsCluster(tmp_path_factory.mktemp("hdfs")) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def hdfs_root() -> str:
+    """A folder of HDFS that no other test uses; it does not exist yet."""
+    return f"/tests/{uuid4().hex}"
