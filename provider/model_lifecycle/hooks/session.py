@@ -1,0 +1,297 @@
+"""HTTP as an Airflow Connection describes it: what every hook that speaks REST shares.
+
+Extras of the connection: ``scheme`` (where the host names none), ``verify`` (true, false or a CA file), ``cert`` and
+``key`` (paths of a client certificate), ``timeout`` (seconds a call may stay silent, 60 by default). Login and
+password are basic authentication; a password alone is a bearer token. Proxies come from the environment as usual;
+CA bundles and .netrc files named there are ignored: only the Connection decides whom we trust and who we are.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from http.cookiejar import DefaultCookiePolicy
+from json import dumps, loads
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urljoin, urlsplit
+
+import requests
+from requests.auth import AuthBase, HTTPBasicAuth
+from requests.utils import get_environ_proxies
+from tenacity import Retrying, retry_if_exception_type, stop_before_delay, wait_random_exponential
+from urllib3.exceptions import HTTPError as Urllib3Error
+
+from model_lifecycle.core.errors import Conflict, Denied, Invalid, ModelLifecycleError, NotFound, Unavailable
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+CONNECT_TIMEOUT = 5.0
+READ_TIMEOUT = 60.0
+MAX_ANSWER = 64 * 2**20
+
+# One table for all that a server can say; other 4xx are Invalid, other 5xx Unavailable.
+_BY_STATUS: dict[int, type[ModelLifecycleError]] = {
+    401: Denied,
+    403: Denied,
+    404: NotFound,
+    407: Denied,
+    408: Unavailable,
+    409: Conflict,
+    425: Unavailable,
+    429: Unavailable,
+}
+_HINTS = {401: "check login and password of the connection", 403: "this account lacks the permission"}
+
+log = logging.getLogger(__name__)
+
+
+def url_path(*segments: object) -> str:
+    """A path of quoted segments: whatever a name holds, it cannot leave its place."""
+    return "".join(f"/{quote(str(segment), safe='')}" for segment in segments)
+
+
+class ConnectionSession:
+    """Calls to one server, each with a connect time-out, a read time-out and a total deadline (Law 9).
+
+    :param connection: where to and as whom; nothing is sent before the first call.
+    :raises Invalid: if a part of the connection cannot be used; the message never shows a secret.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        extra = connection.extra_dejson
+        self.conn_id = connection.conn_id
+        self.url = _base_url(connection, extra)
+        self.target = f"{self.conn_id} at {self.url}"
+        self.timeout = _seconds(extra.get("timeout"), self.target)
+        self._secret = connection.password or ""
+        self._session = _SameHostSession()
+        self._session.auth = _auth(connection.login, connection.password, self.target)
+        self._session.verify = _verify(extra.get("verify"), self.target)
+        self._session.cert = _certificate(extra.get("cert"), extra.get("key"), self.target)
+        self._session.proxies = dict(get_environ_proxies(self.url))
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        params: Mapping[str, Any] | None = None,
+        deadline: float | None = None,
+        retry: bool = True,
+        text: bool = False,
+    ) -> requests.Response:
+        """Send one request and return the answer if it is a success; its body has been read.
+
+        :param path: begins with a slash; build it with :func:`url_path`.
+        :param deadline: seconds for everything, retries included; the read time-out plus connecting by default.
+        :param retry: repeat while the server is Unavailable and time is left; for verbs that may be repeated.
+        :param text: accept an answer that is not JSON; without it such an answer is Invalid.
+        :raises ModelLifecycleError: the class that the table of this module gives to the server's answer.
+        """
+        body = None if json is None else self._body(json)
+        seconds = self.timeout + CONNECT_TIMEOUT if deadline is None else deadline
+        end = time.monotonic() + seconds
+        if not retry:
+            return self._once(method, path, params, body, end, text)
+        attempts = Retrying(
+            retry=retry_if_exception_type(Unavailable),
+            wait=wait_random_exponential(multiplier=0.2, max=5),
+            stop=stop_before_delay(seconds),
+            reraise=True,
+        )
+        return attempts(self._once, method, path, params, body, end, text)
+
+    def close(self) -> None:
+        """Close idle connections; a later call opens new ones."""
+        self._session.close()
+
+    def _body(self, value: Any) -> bytes:
+        try:
+            return dumps(value, allow_nan=False).encode()
+        except (TypeError, ValueError) as error:
+            raise Invalid(f"the request cannot be written as JSON: {error}", target=self.target) from error
+
+    def _once(
+        self, method: str, path: str, params: Mapping[str, Any] | None, body: bytes | None, end: float, text: bool
+    ) -> requests.Response:
+        left = max(end - time.monotonic(), 0.001)
+        headers = {"Accept": "application/json"} if body is None else {"Content-Type": "application/json"}
+        try:
+            response = self._session.request(
+                method,
+                self.url + path,
+                params=params,
+                data=body,
+                headers=headers,
+                timeout=(min(CONNECT_TIMEOUT, left), min(self.timeout, left)),
+                stream=True,
+            )
+            with response:
+                _read(response, end)
+        except requests.RequestException as error:
+            raise self._failure(f"{method} {path}", error) from error
+        self._check(f"{method} {path}", response, text)
+        return response
+
+    def _failure(self, what: str, error: requests.RequestException) -> ModelLifecycleError:
+        if isinstance(error, requests.exceptions.SSLError):
+            hint = "name the CA file in the extra verify, or correct the scheme"
+            return Invalid(f"{what}: TLS failed: {_short(str(error))}", target=self.target, hint=hint)
+        if isinstance(error, requests.Timeout):
+            return Unavailable(f"{what}: no answer in time", target=self.target)
+        if isinstance(error, requests.ConnectionError):
+            return Unavailable(f"{what}: the connection failed ({type(error).__name__})", target=self.target)
+        return Invalid(f"{what}: cannot be sent ({type(error).__name__})", target=self.target)
+
+    def _check(self, what: str, response: requests.Response, text: bool) -> None:
+        status = response.status_code
+        if status >= 300:
+            kind = _BY_STATUS.get(status, Unavailable if status >= 500 else Invalid)
+            message = f"{what}: {status} {self._said(response)}"
+            cause = requests.HTTPError(f"status {status}", response=response)
+            raise kind(message, target=self.target, hint=_HINTS.get(status)) from cause
+        if text or not response.content:
+            return
+        try:
+            loads(response.content)
+        except ValueError as error:
+            kind_of_text = "HTML" if b"<html" in response.content[:1000].lower() else "something that is not JSON"
+            message = f"{what}: answered with {kind_of_text}: is this the right port?"
+            raise Invalid(message, target=self.target) from error
+
+    def _said(self, response: requests.Response) -> str:
+        if 300 <= response.status_code < 400:
+            there = urlsplit(urljoin(response.url, response.headers.get("Location", "")))
+            return f"redirects to {there.scheme}://{there.hostname}, which is not followed"
+        said = _short(_message(response) or response.reason or "")
+        return said.replace(self._secret, "***") if len(self._secret) > 3 else said
+
+
+class _SameHostSession(requests.Session):
+    """Follows a redirect only where it cannot carry the request, or the credentials, to somebody else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trust_env = False
+        self.max_redirects = 3
+        # A cookie could pin us to one backend of a splitter, and its traffic would be measured wrong.
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        target = super().get_redirect_target(resp)
+        if target is None:
+            return None
+        here, there = urlsplit(resp.url), urlsplit(urljoin(resp.url, target))
+        # 301, 302 and 303 would turn a POST into a GET.
+        keeps_method = resp.request.method in ("GET", "HEAD") or resp.status_code in (307, 308)
+        same_host = (here.scheme, here.netloc) == (there.scheme, there.netloc)
+        return target if same_host and keeps_method else None
+
+
+class _Bearer(AuthBase):
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+def _base_url(connection: Connection, extra: Mapping[str, Any]) -> str:
+    host = (connection.host or "").strip()
+    target = connection.conn_id
+    if not host:
+        raise Invalid("the connection has no host", target=target, hint="set host, such as https://models.example.com")
+    if "://" not in host:
+        bare_ipv6 = host.count(":") > 1 and not host.startswith("[")
+        host = f"{extra.get('scheme') or 'http'}://{f'[{host}]' if bare_ipv6 else host}"
+    try:
+        parts = urlsplit(host)
+        port = parts.port or connection.port
+    except ValueError as error:
+        raise Invalid("the host of the connection is not a URL", target=target) from error
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise Invalid("the host of the connection is not an http or https URL", target=target)
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        hint = "put user and password into the fields of the connection"
+        raise Invalid("the host of the connection holds more than a host and a path", target=target, hint=hint)
+    name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{name}{f':{port}' if port else ''}{parts.path.rstrip('/')}"
+
+
+def _seconds(value: Any, target: str) -> float:
+    try:
+        seconds = READ_TIMEOUT if value in (None, "") else float(value)
+    except (TypeError, ValueError):
+        seconds = 0.0
+    if not 0 < seconds < 86400:
+        raise Invalid("the extra timeout is not a number of seconds above 0", target=target)
+    return seconds
+
+
+def _auth(login: str | None, password: str | None, target: str) -> AuthBase | None:
+    if any(not char.isprintable() for char in f"{login or ''}{password or ''}"):
+        raise Invalid("login or password holds a control character", target=target, hint="look for a pasted line end")
+    if login:
+        return HTTPBasicAuth(login.encode(), (password or "").encode())
+    if password and not password.isascii():
+        raise Invalid("the token holds a character outside ASCII", target=target)
+    return _Bearer(password) if password else None
+
+
+def _verify(value: Any, target: str) -> bool | str:
+    word = str(value).strip().lower()
+    if value is None or word in ("", "true"):
+        return True
+    if word == "false":
+        log.warning("TLS certificates of %s are not verified: anybody in between can read and change the calls", target)
+        return False
+    return _file(value, "verify", target)
+
+
+def _certificate(cert: Any, key: Any, target: str) -> str | tuple[str, str] | None:
+    if not cert:
+        return None
+    return (_file(cert, "cert", target), _file(key, "key", target)) if key else _file(cert, "cert", target)
+
+
+def _file(value: Any, name: str, target: str) -> str:
+    if not isinstance(value, str) or not Path(value).exists():
+        raise Invalid(f"the extra {name} names no file that exists here", target=target)
+    return value
+
+
+def _read(response: requests.Response, end: float) -> None:
+    # requests has no deadline for a whole body: a server that drips bytes would hold us for ever.
+    data = bytearray()
+    try:
+        while chunk := response.raw.read1(2**16, decode_content=True):
+            data += chunk
+            if len(data) > MAX_ANSWER:
+                raise Invalid(f"the answer is larger than {MAX_ANSWER} bytes", target=response.url)
+            if time.monotonic() > end:
+                raise requests.ReadTimeout("the body did not end in time")
+    except Urllib3Error as error:
+        raise requests.ConnectionError(f"the body broke off: {error}") from error
+    response._content = bytes(data)  # where reading ``content`` would have put it
+
+
+def _message(response: requests.Response) -> str:
+    """What the server says of its error, wherever its kind of server puts that."""
+    try:
+        value = loads(response.content)
+    except ValueError:
+        return "" if b"<html" in response.content[:1000].lower() else response.text
+    for name in ("error", "message", "detail"):
+        if isinstance(value, dict) and value.get(name):
+            value = value[name]
+    return value if isinstance(value, str) else dumps(value)
+
+
+def _short(text: str) -> str:
+    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return line if len(line) <= 300 else f"{line[:297]}..."
