@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from airflow.sdk import BaseHook
 
+from model_lifecycle.core.errors import Invalid
 from model_lifecycle.core.models import ModelUri, ModelVersion
 
 DIGEST_TAG = "model_lifecycle.digest"
@@ -71,3 +72,18 @@ class ModelRegistryHook(BaseHook, ABC):
     @abstractmethod
     def version_url(self, name: str, version: int) -> str | None:
         """The page of a version in the registry's own UI, or None where there is none."""
+
+
+def registry_hook(conn_id: str) -> ModelRegistryHook:
+    """The hook for a registry connection, found by the connection's type.
+
+    :raises Invalid: if the connection is of another kind.
+    """
+    hook = BaseHook.get_hook(conn_id)
+    if not isinstance(hook, ModelRegistryHook):
+        raise Invalid(
+            f"connection {conn_id} is of a type that is no model registry",
+            target=conn_id,
+            hint="use a connection of type mlflow",
+        )
+    return hook

@@ -1,0 +1,102 @@
+"""What all operators of the provider share: defaults, provenance, and the one place where errors meet Airflow."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any
+
+from airflow.sdk import BaseOperator, Context
+from airflow.sdk.configuration import conf
+from airflow.sdk.exceptions import AirflowFailException
+
+from model_lifecycle.core.errors import Invalid, Rejected
+from model_lifecycle.hooks.registry import ModelRegistryHook, registry_hook
+from model_lifecycle.hooks.store import open_store
+from model_lifecycle.stores.base import ModelStore
+
+SECTION = "model_lifecycle"
+
+
+class ModelLifecycleOperator(BaseOperator):
+    """Base of the operators: runs :meth:`perform` and turns what can never succeed into a failure without retries.
+
+    :param store: URI of the model store; ``[model_lifecycle] store`` by default.
+    :param registry_conn_id: connection of the registry; ``[model_lifecycle] registry_conn_id`` by default.
+    """
+
+    template_fields: Sequence[str] = ("store", "registry_conn_id")
+
+    def __init__(self, *, store: str | None = None, registry_conn_id: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.store = store
+        self.registry_conn_id = registry_conn_id
+
+    def execute(self, context: Context) -> Any:
+        """Run the task; Airflow retries :class:`Unavailable` and never retries :class:`Rejected`."""
+        return self.guarded(context)
+
+    def guarded(self, context: Context, **resumed: Any) -> Any:
+        """Run :meth:`perform` with errors as Airflow understands them."""
+        try:
+            return self.perform(context, **resumed)
+        except Rejected as error:
+            raise AirflowFailException(str(error)) from error
+
+    @abstractmethod
+    def perform(self, context: Context, **resumed: Any) -> Any:
+        """Do the work of the task; ``resumed`` holds what a wait carried over."""
+
+    def model_store(self) -> ModelStore:
+        """The store of this task.
+
+        :raises Invalid: if neither the task nor the configuration names one.
+        """
+        uri = self.store or conf.get(SECTION, "store", fallback=None)
+        if not uri:
+            raise Invalid("no model store is named", hint="pass store= or set [model_lifecycle] store")
+        return open_store(uri)
+
+    def model_registry(self) -> ModelRegistryHook:
+        """The registry of this task, found by its connection's type.
+
+        :raises Invalid: if the connection is of another kind.
+        """
+        conn_id = self.registry_conn_id or conf.get(SECTION, "registry_conn_id", fallback="mlflow_default")
+        return registry_hook(conn_id)
+
+
+def actor(context: Context) -> dict[str, str]:
+    """Who acts, for the ledger and for provenance: strings only."""
+    ti = context["ti"]
+    run = context.get("dag_run")
+    known = {
+        "dag": ti.dag_id,
+        "run": ti.run_id,
+        "task": ti.task_id,
+        "map_index": ti.map_index,
+        "try": ti.try_number,
+        "user": getattr(run, "triggering_user_name", None),
+    }
+    return {name: str(value) for name, value in known.items() if value is not None and value != -1}
+
+
+def task_key(context: Context) -> str:
+    """A short name of this task of this run, equal in all its tries and after it was cleared."""
+    ti = context["ti"]
+    identity = "\n".join([ti.dag_id, ti.run_id, ti.task_id, str(ti.map_index)])
+    return sha256(identity.encode()).hexdigest()[:12]
+
+
+def provenance(context: Context) -> dict[str, str]:
+    """Where an artifact comes from; equal in all tries of a task, so that a retry makes the same artifact."""
+    ti = context["ti"]
+    start, end = context.get("data_interval_start"), context.get("data_interval_end")
+    known = {
+        "dag_id": ti.dag_id,
+        "run_id": ti.run_id,
+        "task_id": ti.task_id,
+        "data_interval": f"{start.isoformat()}/{end.isoformat()}" if start and end else None,
+    }
+    return {name: value for name, value in known.items() if value}

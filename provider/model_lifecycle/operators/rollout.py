@@ -1,0 +1,266 @@
+"""Performs what the release state machine decides, fenced by the ledger at every step (Laws 2 to 5)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import assert_never
+from uuid import uuid4
+
+from model_lifecycle.core.errors import ModelLifecycleError, NotFound, Rejected, Unavailable
+from model_lifecycle.core.examples import EXAMPLE_FILES, Columns, example_columns, fault_of, rows
+from model_lifecycle.core.models import CHAMPION, PREVIOUS, Endpoint, ModelUri
+from model_lifecycle.core.release import Change, Plan, Release, Served, State, following, opening
+from model_lifecycle.core.rollout import (
+    LOADED,
+    Action,
+    Align,
+    Done,
+    Enter,
+    Load,
+    Observation,
+    Prove,
+    Route,
+    Smoke,
+    Unload,
+    Wait,
+    next_action,
+    pause_after_look,
+)
+from model_lifecycle.hooks.registry import ModelRegistryHook
+from model_lifecycle.hooks.serving import ServingHook, VersionState
+from model_lifecycle.stores.base import ModelStore
+from model_lifecycle.stores.ledger import Ledger
+
+log = logging.getLogger(__name__)
+
+PROOFS = 10
+"""How many unversioned answers in a row must come from a version before it counts as serving."""
+
+
+class Rollout:
+    """Drives the releases of one endpoint. Every instance is one writer, told apart in the ledger by its token.
+
+    :param inputs: rows to ask with instead of the artifact's own input example.
+    :param actor: who acts, for the ledger: DAG, run, task, try and user.
+    :param writer: the token of an execution that goes on after a wait; a new one otherwise.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        store: ModelStore,
+        serving: ServingHook,
+        registry: ModelRegistryHook,
+        actor: Mapping[str, str],
+        inputs: Columns | None = None,
+        writer: str | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.endpoint, self.model = endpoint, endpoint.model
+        self.store, self.serving, self.registry = store, serving, registry
+        self.ledger = Ledger(store, endpoint)
+        self.actor, self.inputs, self.clock = dict(actor), inputs, clock
+        self.writer = writer or uuid4().hex[:12]
+
+    def open(self, plan: Plan, generation: int, reason: str) -> Release:
+        """Write the entry that opens a release after ``generation``.
+
+        :raises Conflict: if another writer was first.
+        """
+        entry = opening(plan, generation + 1, self.clock(), self.writer, self.actor, reason)
+        self.ledger.append(entry)
+        log.info(
+            "Opened release %s: %s version %s on %s", entry.release, plan.change, plan.target.version, self.endpoint
+        )
+        return Release((entry,))
+
+    def begin_rollback(self, release: Release, key: str, reason: str) -> Release:
+        """Turn somebody's unfinished deploy round; who worked on it stops at its next look at the ledger."""
+        if release.state is State.ROLLING_BACK:
+            return release
+        return self._append(release, State.ROLLING_BACK, reason, asked_by=key)
+
+    def drive(self, release: Release) -> tuple[Release, Wait | None]:
+        """Go on until the release is over or has to wait; take it over first if another execution wrote last."""
+        if release.last.writer != self.writer and not release.state.terminal:
+            release = self._append(release, release.state, "resumed by another execution", actor=self.actor)
+        while True:
+            action = next_action(release, self.observe(release), self.clock())
+            if isinstance(action, Done):
+                return release, None
+            if isinstance(action, Wait):
+                return release, action
+            release, wait = self._perform(release, action)
+            if wait is not None:
+                return release, wait
+
+    def observe(self, release: Release) -> Observation:
+        """Read the world back; aliases only when a decision needs them, so that a rollback needs no registry first."""
+        versions = self.serving.versions(self.model)
+        traffic = self.serving.traffic(self.model)
+        failed = [v for v, state in versions.items() if state is VersionState.FAILED]
+        return Observation(
+            ready=frozenset(v for v, state in versions.items() if state is VersionState.READY),
+            loading=frozenset(v for v, state in versions.items() if state is VersionState.LOADING),
+            failed={v: self.serving.failure(self.model, v) or "no reason given" for v in failed},
+            traffic=traffic,
+            aliases=self.aliases() if _needs_aliases(release, traffic) else {},
+        )
+
+    def aliases(self) -> dict[str, int]:
+        """The versions that ``champion`` and ``previous`` name now."""
+        found = {}
+        for alias in (CHAMPION, PREVIOUS):
+            try:
+                found[alias] = self.registry.get(ModelUri(self.model, alias=alias)).version
+            except NotFound:
+                continue
+        return found
+
+    def _perform(self, release: Release, action: Action) -> tuple[Release, Wait | None]:
+        match action:
+            case Enter(state=state, reason=reason, mark=mark):
+                return self._enter(release, state, reason, mark), None
+            case Smoke():
+                return self._smoke(release, action), None
+            case Prove():
+                return self._prove(release, action)
+            case Load(served=served):
+                self._fenced(release, lambda: self._load(served))
+                return self._append(release, release.state, f"version {served.version} staged", mark=LOADED), None
+            case Route(traffic=traffic):
+                log.info("Routing %s: %s", self.endpoint, dict(traffic))
+                self._fenced(release, lambda: self.serving.route(self.model, traffic))
+            case Align(aliases=aliases):
+                self._fenced(release, lambda: self._align(aliases))
+            case Unload(version=version):
+                log.info("Retiring version %s from %s", version, self.endpoint)
+                self._fenced(release, lambda: self.serving.unload(self.model, version))
+            case Wait() | Done():
+                pass
+            case _:
+                assert_never(action)
+        return release, None
+
+    def _fenced(self, release: Release, effect: Callable[[], None]) -> None:
+        self.ledger.require_newest(release.generation)
+        effect()
+        self.ledger.require_newest(release.generation)
+
+    def _append(self, release: Release, state: State, reason: str = "", **more: object) -> Release:
+        entry = following(release.last, state, self.clock(), self.writer, reason=reason, **more)  # type: ignore[arg-type]
+        self.ledger.append(entry)
+        log.info("%s: %s%s", release.id, state, f" - {reason}" if reason else "")
+        return Release((*release.entries, entry))
+
+    def _enter(self, release: Release, state: State, reason: str, mark: str | None = None) -> Release:
+        release = self._append(release, state, reason, mark=mark)
+        if state is State.REJECTED and release.plan.change is Change.DEPLOY:
+            self._drop(release.plan.target.version)
+        return release
+
+    def _drop(self, version: int) -> None:
+        """Free the server of a refused version; the next release retires it if this fails."""
+        try:
+            if version not in self.serving.traffic(self.model):
+                self.serving.unload(self.model, version)
+        except ModelLifecycleError as error:
+            log.warning("Version %s stays loaded for now: %s", version, error)
+
+    def _load(self, served: Served) -> None:
+        log.info("Staging version %s from %s", served.version, served.artifact_uri)
+        self.serving.stage(self.model, served.version, served.artifact_uri, self.store)
+        self.serving.load(self.model, served.version)
+
+    def _align(self, aliases: Mapping[str, int | None]) -> None:
+        for alias in (PREVIOUS, CHAMPION):
+            if alias not in aliases:
+                continue
+            version = aliases[alias]
+            log.info("Alias %s of %s: version %s", alias, self.model, version)
+            if version is None:
+                self.registry.delete_alias(self.model, alias)
+            else:
+                self.registry.set_alias(self.model, alias, version)
+
+    def _smoke(self, release: Release, action: Smoke) -> Release:
+        fault = self._fault(action.version, action.version, (Rejected,))
+        if fault is None:
+            return self._enter(release, action.passed.state, action.passed.reason, action.passed.mark)
+        return self._enter(release, action.failed, f"version {action.version} fails its smoke prediction: {fault}")
+
+    def _prove(self, release: Release, action: Prove) -> tuple[Release, Wait | None]:
+        for _ in range(PROOFS):
+            fault = self._fault(action.version, None, (Rejected, Unavailable))
+            if fault is not None:
+                reason = f"version {action.version} does not answer the endpoint: {fault}"
+                return self._enter(release, action.failed, reason), None
+        self.ledger.require_newest(release.generation)
+        if action.passed is None:
+            return release, pause_after_look(release, self.clock())
+        passed = action.passed
+        evidence = {"answers": PROOFS, "traffic": {str(action.version): 100}}
+        return self._append(release, passed.state, passed.reason, mark=passed.mark, evidence=evidence), None
+
+    def _fault(self, expected: int, pinned: int | None, faults: tuple[type[ModelLifecycleError], ...]) -> str | None:
+        """Ask once and say what is wrong with the answer, or None.
+
+        Before traffic moved a server that is away is worth a retry of the task; after it, it is a reason to go back.
+        """
+        inputs = self._inputs(expected)
+        try:
+            answer = self.serving.predict(self.model, inputs, pinned)
+        except faults as error:
+            return str(error)
+        if answer.version is not None and answer.version != expected:
+            return f"version {answer.version} answered"
+        return fault_of(answer.outputs, rows(inputs))
+
+    def _inputs(self, version: int) -> Columns:
+        if self.inputs is None:
+            self.inputs = self._example(version)
+        return self.inputs
+
+    def _example(self, version: int) -> Columns:
+        newest = self.ledger.newest()
+        known = [newest.plan.target, newest.plan.fallback] if newest else []
+        uri = next((one.artifact_uri for one in known if one and one.version == version), None)
+        uri = uri or self.registry.get(ModelUri(self.model, version=version)).artifact_uri
+        for name in EXAMPLE_FILES:
+            try:
+                return example_columns(self.store.read_file(uri, name))
+            except NotFound:
+                continue
+        raise NotFound(
+            "the artifact has no input example to ask the endpoint with",
+            target=uri,
+            version=version,
+            hint="save the model with an input example, or pass inputs={column: [values]} to the operator",
+        )
+
+
+def _needs_aliases(release: Release, traffic: Mapping[int, int]) -> bool:
+    if release.state is State.ROLLING_BACK:
+        return traffic == release.plan.traffic_back
+    return release.state is State.SOAKING or release.plan.change is Change.PROMOTE
+
+
+def outcome(release: Release) -> dict[str, object]:
+    """The result of a finished release.
+
+    :raises Rejected: if it did not do what it set out to do; the message says what serves now.
+    """
+    wanted = State.ROLLED_BACK if release.plan.change is Change.ROLLBACK else State.SUCCEEDED
+    if release.state is wanted:
+        return release.to_dict()
+    result = release.to_dict()
+    serving = result["serving_version"]
+    raise Rejected(
+        f"release {release.id} ended {release.state}: {result['reason']}",
+        target=release.plan.endpoint,
+        version=release.plan.target.version,
+        hint=f"version {serving} serves" if serving else "nothing serves on this endpoint",
+    )

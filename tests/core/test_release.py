@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model_lifecycle.core.errors import Corrupt
+from model_lifecycle.core.release import (
+    REMEMBERED,
+    Change,
+    Entry,
+    Plan,
+    Release,
+    Served,
+    Standing,
+    State,
+    following,
+    opening,
+)
+
+NOW = datetime(2013, 2, 1, tzinfo=UTC)
+
+
+def served(version: int) -> Served:
+    return Served(version, f"{version:064x}", f"file:///models/flights/{version:064x}")
+
+
+def plan(change: Change = Change.DEPLOY, target: int = 2, fallback: int | None = 1, **fields: object) -> Plan:
+    defaults: dict[str, object] = {
+        "key": "0123456789ab",
+        "change": change,
+        "endpoint": "scorer/flights",
+        "target": served(target),
+        "fallback": served(fallback) if fallback else None,
+        "abandons": target,
+        "traffic_before": {fallback: 100} if fallback else {},
+        "strategy": {"name": "BlueGreen", "steps": [], "soak": 60.0},
+        "deadline": NOW + timedelta(hours=1),
+        "before": Standing((served(fallback),) if fallback else ()),
+    }
+    return Plan(**{**defaults, **fields})  # type: ignore[arg-type]
+
+
+def opened(of: Plan, generation: int = 1) -> Release:
+    return Release((opening(of, generation, NOW, "writer", {"dag": "retrain"}, "because"),))
+
+
+def then(release: Release, state: State, at: datetime = NOW, **more: object) -> Release:
+    return Release((*release.entries, following(release.last, state, at, "writer", **more)))  # type: ignore[arg-type]
+
+
+def test_an_entry_read_back_is_the_entry_that_was_written():
+    release = then(opened(plan()), State.VALIDATING, mark="loaded", evidence={"answers": 10})
+    for entry in release.entries:
+        assert Entry.from_json(entry.to_json()) == entry
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"{}", b"[]", b"null", b'{"schema": 2}', b"\xff", b'{"schema": 1, "state": "X"}']
+)
+def test_what_is_not_an_entry_is_corrupt(data):
+    with pytest.raises(Corrupt, match="not a ledger entry"):
+        Entry.from_json(data)
+
+
+def test_a_release_with_a_gap_is_corrupt():
+    release = then(then(opened(plan()), State.VALIDATING), State.PROMOTING)
+    with pytest.raises(Corrupt, match="gap"):
+        Release((release.entries[0], release.entries[2]))
+
+
+def test_a_release_without_its_plan_is_corrupt():
+    release = then(opened(plan()), State.VALIDATING)
+    with pytest.raises(Corrupt, match="plan"):
+        Release(release.entries[1:])
+
+
+def test_marks_count_only_within_the_present_state():
+    release = then(then(opened(plan()), State.VALIDATING, mark="loaded"), State.VALIDATING)
+    assert release.marks == {"loaded"}
+    assert then(release, State.PROMOTING).marks == frozenset()
+
+
+def test_time_in_a_state_counts_from_its_first_entry():
+    release = then(opened(plan()), State.SOAKING, NOW + timedelta(minutes=1))
+    assert then(release, State.SOAKING, NOW + timedelta(minutes=5)).since == NOW + timedelta(minutes=1)
+
+
+def test_who_asked_for_a_rollback_is_known_in_every_later_entry():
+    release = then(opened(plan()), State.ROLLING_BACK, asked_by="the monitor")
+    assert then(release, State.ROLLED_BACK).last.belongs_to("the monitor")
+    assert release.last.belongs_to("0123456789ab")
+
+
+def test_a_succeeded_deploy_serves_and_a_rolled_back_one_is_quarantined():
+    done = then(opened(plan()), State.SUCCEEDED)
+    assert [one.version for one in done.standing.good] == [1, 2]
+    back = then(opened(plan()), State.ROLLED_BACK)
+    assert back.standing.serving == served(1)
+    assert back.standing.quarantined == (2,)
+
+
+def test_a_rollback_forgets_what_came_after_the_version_it_restores():
+    before = Standing((served(1), served(2), served(3)))
+    back = plan(Change.ROLLBACK, target=1, fallback=None, abandons=3, before=before)
+    standing = then(opened(back), State.ROLLED_BACK).standing
+    assert standing == Standing((served(1),), (3,))
+    assert standing.below(1) is None
+
+
+def test_an_unfinished_or_rejected_release_leaves_the_standing_as_it_was():
+    for state in (State.VALIDATING, State.PROMOTING, State.SOAKING, State.ROLLING_BACK, State.REJECTED):
+        assert then(opened(plan()), state).standing == plan().before
+
+
+def test_traffic_goes_back_to_what_was_observed_even_if_it_was_a_split():
+    assert plan(traffic_before={1: 90, 7: 10}).traffic_back == {1: 90, 7: 10}
+    assert plan(traffic_before={2: 100}).traffic_back == {1: 100}
+    assert plan(fallback=None, traffic_before={}).traffic_back == {}
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 9)), max_size=60))
+def test_a_standing_stays_bounded_and_never_offers_a_quarantined_version_as_the_way_back(steps):
+    standing = Standing()
+    for deployed, version in steps:
+        if deployed:
+            standing = standing.succeeded(served(version))
+        elif standing.serving:
+            standing = standing.rolled_back(standing.below(standing.serving.version), standing.serving.version)
+        assert len(standing.good) <= REMEMBERED
+        assert not {one.version for one in standing.good} & set(standing.quarantined)
+        assert len({one.version for one in standing.good}) == len(standing.good)
+        if standing.serving:
+            below = standing.below(standing.serving.version)
+            assert below is None or below.version != standing.serving.version
