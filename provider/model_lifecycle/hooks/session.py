@@ -69,8 +69,8 @@ class ConnectionSession:
         self._secret = connection.password or ""
         self._session = _SameHostSession()
         self._session.auth = _auth(connection.login, connection.password, self.target)
-        self._session.verify = _verify(extra.get("verify"), self.target)
-        self._session.cert = _certificate(extra.get("cert"), extra.get("key"), self.target)
+        self._session.verify = tls_verify(extra.get("verify"), self.target)
+        self._session.cert = tls_certificate(extra.get("cert"), extra.get("key"), self.target)
         self._session.proxies = dict(get_environ_proxies(self.url))
 
     def call(
@@ -243,7 +243,11 @@ def _auth(login: str | None, password: str | None, target: str) -> AuthBase | No
     return _Bearer(password) if password else None
 
 
-def _verify(value: Any, target: str) -> bool | str:
+def tls_verify(value: Any, target: str) -> bool | str:
+    """What the extra ``verify`` says: True, False (with a warning) or the path of a CA bundle.
+
+    :raises Invalid: if it is a path where nothing lies.
+    """
     word = str(value).strip().lower()
     if value is None or word in ("", "true"):
         return True
@@ -253,7 +257,11 @@ def _verify(value: Any, target: str) -> bool | str:
     return _file(value, "verify", target)
 
 
-def _certificate(cert: Any, key: Any, target: str) -> str | tuple[str, str] | None:
+def tls_certificate(cert: Any, key: Any, target: str) -> str | tuple[str, str] | None:
+    """The client certificate of the extras ``cert`` and ``key``, as requests wants it.
+
+    :raises Invalid: if one is a path where nothing lies.
+    """
     if not cert:
         return None
     return (_file(cert, "cert", target), _file(key, "key", target)) if key else _file(cert, "cert", target)

@@ -44,9 +44,9 @@ class Filesystem(ABC):
 
     @abstractmethod
     def proven(self, path: str, source: Path, entry: FileEntry) -> bool:
-        """Tell whether ``path`` already holds the bytes of ``entry``, closed and proven end to end; never raises Corrupt.
+        """Tell whether ``path`` holds the bytes of ``entry`` already, closed and proven end to end.
 
-        ``source`` may be read to compute a checksum that the storage system can confirm.
+        ``source`` may be read to compute a checksum that the storage system can confirm. Never raises Corrupt.
         """
 
     @abstractmethod
@@ -63,7 +63,7 @@ class Filesystem(ABC):
 
     @abstractmethod
     def get(self, path: str, target: Path, entry: FileEntry, progress: Progress) -> None:
-        """Copy a stored file to the local ``target``, whose folder exists, and prove its SHA-256 before it gets that name.
+        """Copy a stored file to the local ``target``, whose folder exists, its SHA-256 proven before it has that name.
 
         Unfinished bytes lie at ``part_of(target)``, a regular file of mode 0600 that is never followed as a link; a
         broken transfer is resumed within the deadline. The target's bytes are on disk (fsync) when this returns.
