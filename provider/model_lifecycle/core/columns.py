@@ -1,0 +1,179 @@
+"""Reading one column of whatever callers hold, and counting its values into cells."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from model_lifecycle.core.errors import Invalid
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+QUANTILES = 200
+"""Cells of a number; the distance of Kolmogorov and Smirnov is then exact to 1/200, whatever the data."""
+MAX_VALUES = 1000
+MAX_INTEGERS = 50
+MAX_TEXT = 256
+
+
+@dataclass
+class Values:
+    """The values of one column by type; ``numbers`` holds no NaN.
+
+    :param whole: whether the numbers came as integers.
+    :param strange: values that are neither numbers nor text nor booleans.
+    """
+
+    rows: int
+    numbers: NDArray[np.float64]
+    whole: bool = False
+    texts: Counter[str] = field(default_factory=Counter)
+    booleans: Counter[str] = field(default_factory=Counter)
+    null: int = 0
+    nan: int = 0
+    strange: int = 0
+
+    @property
+    def types(self) -> list[str]:
+        """The types that occur."""
+        found = {"number": len(self.numbers), "string": len(self.texts), "boolean": len(self.booleans)}
+        return [name for name, size in found.items() if size]
+
+
+def read_values(values: Any) -> Values:
+    """Sort the values of an array, a pandas Series or a sequence by their types.
+
+    A list is read item by item: numpy would turn ``[1, "a"]`` and ``["a", nan]`` into text.
+
+    :raises Invalid: if it has more than one dimension.
+    """
+    import numpy as np
+
+    if isinstance(values, Sequence) and not isinstance(values, str | bytes):
+        return _read_items(list(values))
+    array = np.asarray(values)
+    if array.ndim != 1:
+        raise Invalid(f"a column has one dimension, not {array.ndim}")
+    if array.dtype.kind in "iuf":
+        return _read_numbers(array)
+    if array.dtype.kind in "MmcV":
+        return Values(len(array), np.empty(0), strange=len(array))
+    return _read_items(array.tolist())
+
+
+def _read_numbers(array: NDArray[Any]) -> Values:
+    import numpy as np
+
+    numbers = array.astype(np.float64)
+    present = numbers[~np.isnan(numbers)]
+    return Values(len(array), present, whole=array.dtype.kind != "f", nan=len(array) - len(present))
+
+
+def _read_items(items: list[Any]) -> Values:
+    by_type: defaultdict[type, list[Any]] = defaultdict(list)
+    for item in items:
+        by_type[type(item)].append(item)
+    numeric = [item for kind in by_type if _is_number(kind) for item in by_type[kind]]
+    found = _read_numbers(_numbers(numeric))
+    found.rows = len(items)
+    found.whole = not any(issubclass(kind, float) for kind in by_type) and bool(numeric)
+    for kind, same in by_type.items():
+        if kind.__name__ in {"NoneType", "NAType", "NaTType"}:  # None and the nulls of pandas, known without pandas
+            found.null += len(same)
+        elif kind.__name__ in {"bool", "bool_"}:
+            found.booleans.update(map(str, same))
+        elif issubclass(kind, str | bytes):
+            found.texts.update(map(_text, same))
+        elif not _is_number(kind):
+            found.strange += len(same)
+    return found
+
+
+def _is_number(kind: type) -> bool:
+    import numpy as np
+
+    return issubclass(kind, int | float | np.integer | np.floating) and kind is not bool
+
+
+def _numbers(items: list[Any]) -> NDArray[Any]:
+    import numpy as np
+
+    try:
+        return np.array(items, dtype=np.float64)
+    except OverflowError:  # integers beyond all floating-point numbers
+        return np.array([_float(item) for item in items])
+
+
+def _float(item: Any) -> float:
+    try:
+        return float(item)
+    except OverflowError:
+        return float("inf") if item > 0 else float("-inf")
+
+
+def _text(item: str | bytes) -> str:
+    text = item.decode("utf-8", "backslashreplace") if isinstance(item, bytes) else str(item)
+    return text[:MAX_TEXT]
+
+
+def cut_cells(values: Values) -> tuple[str, tuple[float, ...] | tuple[str, ...]]:
+    """The type of a reference column that holds one type at most, and the labels of its cells."""
+    if not values.types:
+        return "empty", ()
+    kind = values.types[0]
+    if kind == "number":
+        tally = _by_value(values.numbers) if values.whole else Counter()
+        if 0 < len(tally) <= MAX_INTEGERS:
+            return "integer", tuple(sorted(tally))
+        return "number", _edges(values.numbers)
+    tally = values.texts if kind == "string" else values.booleans
+    frequent = sorted(tally.items(), key=lambda pair: (-pair[1], pair[0]))[:MAX_VALUES]
+    return kind, tuple(sorted(value for value, _ in frequent))
+
+
+def _edges(numbers: NDArray[np.float64]) -> tuple[float, ...]:
+    """Quantiles that occur in the data, and just below each value that occurs twice, so that it has its own cell.
+
+    Between two edges lies then at most a 200th of the rows, or rows of one value only.
+    """
+    import numpy as np
+
+    ordered = np.sort(numbers[np.isfinite(numbers)]) + 0.0  # turns -0.0 into 0.0
+    if not len(ordered):
+        return ()
+    ranks = -(-np.arange(1, QUANTILES + 1) * len(ordered) // QUANTILES) - 1
+    chosen = np.unique(ordered[ranks])
+    times = np.searchsorted(ordered, chosen, "right") - np.searchsorted(ordered, chosen, "left")
+    with np.errstate(over="ignore"):  # below the smallest number there is none, which the last line drops
+        just_below = np.nextafter(np.append(chosen[times > 1], ordered[0]), -np.inf)
+    edges = np.unique(np.concatenate([chosen, just_below]))
+    return tuple(edges[np.isfinite(edges)].tolist())
+
+
+def count_values(kind: str, labels: Sequence[Any], values: Values) -> tuple[list[int], int, int]:
+    """Rows by cell, values of the right type without a cell, and how many of all these are infinite."""
+    import numpy as np
+
+    if kind == "empty":
+        return [], len(values.numbers) + values.texts.total() + values.booleans.total(), 0
+    infinite = int(np.isinf(values.numbers).sum()) if kind in {"number", "integer"} else 0
+    if kind == "number":
+        cumulated = np.searchsorted(np.sort(values.numbers), np.array(labels, dtype=np.float64), "right")
+        return np.diff(cumulated, prepend=0, append=len(values.numbers)).tolist(), 0, infinite
+    tallies = {"integer": lambda: _by_value(values.numbers), "string": lambda: values.texts}
+    tally = tallies.get(kind, lambda: values.booleans)()
+    counts = [tally.get(label, 0) for label in labels]
+    return counts, tally.total() - sum(counts), infinite
+
+
+def _by_value(numbers: NDArray[np.float64]) -> Counter[str]:
+    """Rows by value, whole numbers written without a point: nulls make pandas turn integers into floats."""
+    import numpy as np
+
+    found, counts = np.unique(numbers + 0.0, return_counts=True)
+    names = [str(int(value)) if value.is_integer() else repr(value) for value in found.tolist()]
+    return Counter(dict(zip(names, counts.tolist(), strict=True)))
