@@ -1,0 +1,124 @@
+"""Evaluate a candidate against the champion, on labels neither has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import file_digest
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Context, ObjectStoragePath
+
+from model_lifecycle.core.checks import Measurement, Verdict, report
+from model_lifecycle.core.errors import Invalid, NotFound
+from model_lifecycle.core.manifest import Manifest
+from model_lifecycle.core.models import CHAMPION, ModelUri, ModelVersion
+from model_lifecycle.operators.base import ModelLifecycleOperator
+from model_lifecycle.operators.data import input_columns, read_table, scores, split_labels
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class EvaluateModelOperator(ModelLifecycleOperator):
+    """Judge a candidate against the champion on the same newest labelled rows.
+
+    Both versions are fetched, proven and loaded by MLflow in this worker, so their code runs here. The verdict rests
+    on the confidence interval of the difference: PASS if the candidate is surely better by ``margin``, FAIL if it is
+    surely not, INCONCLUSIVE if the rows cannot tell. Without a champion the candidate has to beat the constant
+    prediction. Data that a version was trained on, as recorded by :class:`UploadModelOperator`, is refused.
+
+    :param model_uri: the candidate.
+    :param champion: the version to compare with; the model's ``champion`` by default.
+    :param data: a Parquet or CSV file, as a path or URI.
+    :param target: the column that holds the labels.
+    :param metric: a metric of :mod:`model_lifecycle.core.quality`.
+    :param margin: the smallest improvement that counts, in units of the metric; negative is a tolerated loss.
+    :param min_samples: fewer rows are INCONCLUSIVE.
+    :returns: the verdict with its evidence, JSON.
+    """
+
+    template_fields: Sequence[str] = (
+        *ModelLifecycleOperator.template_fields,
+        "model_uri",
+        "champion",
+        "data",
+        "target",
+        "metric",
+    )
+
+    def __init__(
+        self,
+        *,
+        model_uri: str,
+        data: str,
+        target: str,
+        champion: str | None = None,
+        metric: str = "log_loss",
+        margin: float = 0.0,
+        min_samples: int = 500,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.model_uri = model_uri
+        self.data = data
+        self.target = target
+        self.champion = champion
+        self.metric = metric
+        self.margin = margin
+        self.min_samples = min_samples
+
+    def perform(self, context: Context, **resumed: Any) -> dict[str, Any]:
+        """Predict with both, compare, and say why."""
+        registry = self.model_registry()
+        candidate = registry.get(ModelUri.parse(self.model_uri))
+        champion = self._champion(candidate)
+        names = {"candidate": candidate.uri, "champion": champion.uri if champion else None, "data": self.data}
+        if champion and champion.version == candidate.version:
+            same = Measurement(self.metric, Verdict.PASS, reason=f"{candidate.uri} is the champion already")
+            return report([same], metric=self.metric, **names)
+        features, labels = split_labels(read_table(self.data), self.target, self.data)
+        ours = self._predict(candidate, features)
+        theirs = self._predict(champion, features) if champion else None
+        result = report([self._compare(labels.tolist(), ours, theirs)], metric=self.metric, **names)
+        self.log.info("%s: %s", result["verdict"], result["reason"])
+        return result
+
+    def _compare(self, labels: list[Any], ours: list[float], theirs: list[float] | None) -> Measurement:
+        from model_lifecycle.core.quality import compare
+
+        return compare(self.metric, labels, ours, theirs, margin=self.margin, min_samples=self.min_samples)
+
+    def _champion(self, candidate: ModelVersion) -> ModelVersion | None:
+        wanted = ModelUri.parse(self.champion) if self.champion else ModelUri(candidate.name, alias=CHAMPION)
+        try:
+            return self.model_registry().get(wanted)
+        except NotFound:
+            if self.champion:
+                raise
+            self.log.info("%s has no %s yet: comparing with the constant prediction", candidate.name, CHAMPION)
+            return None
+
+    def _predict(self, version: ModelVersion, features: pd.DataFrame) -> list[float]:
+        from mlflow import pyfunc
+
+        store = self.model_store()
+        manifest = store.read_manifest(version.artifact_uri)
+        self._refuse_training_data(version, manifest)
+        inputs = features[input_columns(manifest.signature, features)]
+        with TemporaryDirectory(prefix="model-") as folder:
+            store.fetch(version.artifact_uri, Path(folder) / "artifact")
+            model = pyfunc.load_model(str(Path(folder) / "artifact"), suppress_warnings=True)
+            return scores(model.predict(inputs))
+
+    def _refuse_training_data(self, version: ModelVersion, manifest: Manifest) -> None:
+        with ObjectStoragePath(self.data).open("rb") as file:
+            digest = file_digest(file, "sha256").hexdigest()
+        if digest in manifest.provenance.get("training_data", "").split():
+            raise Invalid(
+                f"{self.data} is data that {version.uri} was trained on",
+                model=version.name,
+                version=version.version,
+                hint="evaluate on newer rows",
+            )
