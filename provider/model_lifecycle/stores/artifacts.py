@@ -26,7 +26,7 @@ from model_lifecycle.stores import layout
 from model_lifecycle.stores.download import Download
 from model_lifecycle.stores.filesystem import Filesystem
 from model_lifecycle.stores.progress import Transfer
-from model_lifecycle.stores.sources import changed
+from model_lifecycle.stores.sources import sources_of
 
 log = logging.getLogger(__name__)
 
@@ -67,11 +67,13 @@ class ArtifactStore:
         if self._settled(manifest):
             log.info("%s is published already", uri)
             return uri
-        sources = _sources(folder, manifest)
+        sources = sources_of(folder, manifest)
         staging = self._staging(manifest, owner)
         try:
             self._fill(staging, sources, manifest, uri)
             self._commit(staging, manifest)
+        except (Conflict, NotFound) as error:
+            self._give_way(staging, manifest, error)
         except Rejected:
             # What was refused once is refused again: nothing is worth keeping for the next try.
             with suppress(ModelLifecycleError):
@@ -91,7 +93,11 @@ class ArtifactStore:
                 path = f"{layout.place(manifest)}/{entry.path}"
                 self.files.get(path, download.target(entry), entry, transfer.add)
 
-            self._each(get, missing)
+            try:
+                self._each(get, missing)
+            except NotFound as error:
+                self.read_manifest(artifact_uri)  # the whole artifact may have been removed, which is another matter
+                raise Corrupt(f"the artifact lacks a file: {error.message}", target=artifact_uri) from error
         download.finish()
         return manifest
 
@@ -224,23 +230,26 @@ class ArtifactStore:
             self.files.put_bytes(f"{staging}/{MANIFEST_NAME}", manifest.to_json())
 
     def _commit(self, staging: str, manifest: Manifest) -> None:
-        """Prove the staging folder as a whole, then give it its name; being second with the same bytes is success."""
+        """Prove the staging folder as a whole, then give it its name."""
         found, wanted = self._lengths_of(staging), layout.lengths(manifest)
-        for path in found.keys() - wanted.keys():
+        strays = found.keys() - wanted.keys()
+        for path in strays:
             self.files.remove(f"{staging}/{path}")
-        try:
-            if self._lengths_of(staging) == wanted:
-                return self.files.rename_exclusive(staging, layout.place(manifest))
-        except (Conflict, NotFound) as error:
-            log.info("another publisher was faster: %s", error)
+        if (self._lengths_of(staging) if strays else found) != wanted:
+            raise Conflict(f"{staging} was changed by somebody else")
+        self.files.rename_exclusive(staging, layout.place(manifest))
+
+    def _give_way(self, staging: str, manifest: Manifest, error: Rejected) -> None:
+        """Being second with the same bytes is success; being overtaken by a later try of the same task is not."""
         self._discard(staging)
         if self._settled(manifest):
-            return None
+            log.info("another publisher was faster: %s", error)
+            return
         raise Unavailable(
-            "the staging folder was taken over or changed by somebody else",
+            f"the staging folder was taken over: {error.message}",
             target=self.artifact_uri(manifest.model, manifest.digest),
             hint="another try of the same task may be running; this one can be run again",
-        )
+        ) from error
 
     def _lengths_of(self, folder: str) -> dict[str, int]:
         try:
@@ -281,21 +290,3 @@ class ArtifactStore:
                 task.result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _sources(folder: Path, manifest: Manifest) -> dict[str, Path]:
-    """Where each file is read from.
-
-    :raises Corrupt: if one is already seen not to be the file that was described.
-    """
-    top = folder.resolve()
-    sources = {entry.path: top / entry.path for entry in manifest.files}
-    for entry in manifest.files:
-        source = sources[entry.path]
-        try:
-            right = source.parent.resolve() == source.parent and source.lstat().st_size == entry.size
-        except OSError:
-            right = False
-        if not right:
-            raise changed(entry)
-    return sources

@@ -7,14 +7,14 @@ import stat
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from hashlib import sha256
 from pathlib import Path
 
 from model_lifecycle.core.errors import Conflict, Denied, Unavailable
 from model_lifecycle.core.manifest import FileEntry, Manifest
 from model_lifecycle.core.names import MANIFEST_NAME
+from model_lifecycle.stores.disk import make_folders, sync_folder, sync_folders
 from model_lifecycle.stores.filesystem import part_of
-from model_lifecycle.stores.sources import blocks, opened
+from model_lifecycle.stores.sources import digest_of, opened
 
 
 class Download:
@@ -34,14 +34,15 @@ class Download:
         :raises Denied: if the folder cannot be written.
         """
         with _translated(self.folder):
-            self.folder.mkdir(0o700, parents=True, exist_ok=True)
+            make_folders(self.folder, 0o700)
             self.folder = self.folder.resolve()
             present = self._refuse_foreign(self._allowed())
-            for parent in sorted({self.target(entry).parent for entry in self.manifest.files}):
-                parent.mkdir(0o700, parents=True, exist_ok=True)
         there = [entry for entry in self.manifest.files if entry.path in present]
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(self._refuse_wrong, there))
+        with _translated(self.folder):
+            for parent in {self.target(entry).parent for entry in self.manifest.files}:
+                make_folders(parent, 0o700)
         return [entry for entry in self.manifest.files if entry.path not in present]
 
     def finish(self) -> None:
@@ -55,10 +56,9 @@ class Download:
                 out.write(self.manifest.to_json())
                 out.flush()
                 os.fsync(fd)
-            for folder, _, _ in os.walk(self.folder):
-                _sync(folder)
+            sync_folders(self.folder)
             part.replace(target)
-            _sync(self.folder)
+            sync_folder(self.folder)
 
     def _allowed(self) -> dict[Path, int]:
         """What may lie in the folder, and of which kind."""
@@ -106,16 +106,5 @@ def _translated(folder: Path) -> Iterator[None]:
 
 
 def _digest(path: Path) -> str:
-    digest = sha256()
     with opened(path) as fd:
-        for block in blocks(fd):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _sync(folder: str | Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+        return digest_of(fd)

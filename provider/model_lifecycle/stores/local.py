@@ -8,7 +8,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -16,8 +16,9 @@ from pathlib import Path
 from model_lifecycle.core.errors import Conflict, Corrupt, Denied, Invalid, ModelLifecycleError, NotFound, Unavailable
 from model_lifecycle.core.manifest import FileEntry
 from model_lifecycle.stores.artifacts import ArtifactStore
+from model_lifecycle.stores.disk import make_folders, sync_folder, sync_folders
 from model_lifecycle.stores.filesystem import Filesystem, Progress, part_of
-from model_lifecycle.stores.sources import blocks, promised
+from model_lifecycle.stores.sources import blocks, digest_of, promised
 
 FILE_MODE, FOLDER_MODE = 0o640, 0o750
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -102,7 +103,7 @@ class LocalFilesystem(Filesystem):
     def children(self, path: str) -> dict[str, datetime]:  # noqa: D102
         try:
             with _translated(path), os.scandir(self._at(path)) as entries:
-                return {entry.name: _time(entry.stat(follow_symlinks=False)) for entry in entries}
+                return dict(_times(entries))
         except NotFound:
             return {}
 
@@ -118,16 +119,16 @@ class LocalFilesystem(Filesystem):
         with _translated(f"{source} as {target}"):
             old, new = self._at(source), self._at(target)
             if old.is_dir():
-                _sync_folders(old)
+                sync_folders(old)
             elif not os.path.lexists(old):
                 raise NotFound(f"{source} does not exist", target=self.root.as_uri())
-            new.parent.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
+            make_folders(new.parent, FOLDER_MODE)
             _rename_exclusive(old, new)
-            _sync(new.parent)
+            sync_folder(new.parent)
 
     def make_folder(self, path: str) -> None:  # noqa: D102
         with _translated(path):
-            self._at(path).mkdir(FOLDER_MODE, parents=True, exist_ok=True)
+            make_folders(self._at(path), FOLDER_MODE)
 
     def remove(self, path: str) -> None:  # noqa: D102
         try:
@@ -143,7 +144,7 @@ class LocalFilesystem(Filesystem):
     def _write(self, path: str, data: Iterable[memoryview], progress: Progress) -> None:
         with _translated(path):
             target = self._at(path)
-            target.parent.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
+            make_folders(target.parent, FOLDER_MODE)
             with _new_file(target, FILE_MODE) as fd:
                 for block in data:
                     _write_all(fd, block)
@@ -194,11 +195,8 @@ def _write_all(fd: int, data: memoryview) -> None:
 
 
 def _sha256(path: Path) -> str:
-    digest = sha256()
     with _reading(path) as fd:
-        for block in blocks(fd):
-            digest.update(block)
-    return digest.hexdigest()
+        return digest_of(fd)
 
 
 def _is_file(path: Path) -> bool:
@@ -218,21 +216,10 @@ def _files(top: Path) -> Iterator[tuple[Path, int]]:
                 yield Path(entry.path), entry.stat(follow_symlinks=False).st_size if plain else -1
 
 
-def _time(found: os.stat_result) -> datetime:
-    return datetime.fromtimestamp(found.st_mtime, UTC)
-
-
-def _sync(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def _sync_folders(top: Path) -> None:
-    for folder, _, _ in os.walk(top):
-        _sync(Path(folder))
+def _times(entries: Iterable[os.DirEntry[str]]) -> Iterator[tuple[str, datetime]]:
+    for entry in entries:
+        with suppress(FileNotFoundError):  # renamed by somebody since the folder was listed
+            yield entry.name, datetime.fromtimestamp(entry.stat(follow_symlinks=False).st_mtime, UTC)
 
 
 def _rename_exclusive(old: Path, new: Path) -> None:

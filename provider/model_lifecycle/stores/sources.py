@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from model_lifecycle.core.errors import Corrupt, Invalid, Unavailable
-from model_lifecycle.core.manifest import FileEntry
+from model_lifecycle.core.manifest import FileEntry, Manifest
 
 BLOCK = 1 << 20
 """Bytes read at once; the same buffer is used again, so memory stays flat in the file's size."""
@@ -53,6 +53,14 @@ def _read(fd: int, buffer: memoryview) -> int:
         raise Unavailable(f"reading failed: {error.strerror}") from error
 
 
+def digest_of(fd: int) -> str:
+    """The SHA-256 of the bytes from the descriptor's position to its end, in hexadecimal."""
+    digest = sha256()
+    for block in blocks(fd):
+        digest.update(block)
+    return digest.hexdigest()
+
+
 def promised(path: Path, entry: FileEntry) -> Iterator[memoryview]:
     """The bytes of a local file, never more than ``entry`` promises, and an error instead of an end that is wrong.
 
@@ -69,6 +77,24 @@ def promised(path: Path, entry: FileEntry) -> Iterator[memoryview]:
             yield block
     if size != entry.size or digest.hexdigest() != entry.sha256:
         raise changed(entry)
+
+
+def sources_of(folder: Path, manifest: Manifest) -> dict[str, Path]:
+    """Where each file of a manifest is read from.
+
+    :raises Corrupt: if one is already seen not to be the file that was described.
+    """
+    top = folder.resolve()
+    sources = {entry.path: top / entry.path for entry in manifest.files}
+    for entry in manifest.files:
+        source = sources[entry.path]
+        try:
+            right = source.parent.resolve() == source.parent and source.lstat().st_size == entry.size
+        except OSError:
+            right = False
+        if not right:
+            raise changed(entry)
+    return sources
 
 
 def changed(entry: FileEntry) -> Corrupt:
