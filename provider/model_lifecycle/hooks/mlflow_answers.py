@@ -46,8 +46,8 @@ _BY_CODE: dict[str, type[ModelLifecycleError]] = {
     "RESOURCE_EXHAUSTED": Unavailable,
     "TEMPORARILY_UNAVAILABLE": Unavailable,
 }
-# A tracking server refuses file: sources of versions that no run of its own has made; it knows nothing of this scheme.
-_SOURCE_SCHEMES = {"file": "artifact+file"}
+# A tracking server refuses file: sources of versions that no run of its own has made; this scheme it takes for remote.
+_SOURCE_SCHEMES = {"file": "artifact-file"}
 _SEARCHABLE = re.compile(r"[A-Za-z0-9._:/@ -]+")
 
 
