@@ -58,7 +58,11 @@ class Manifest:
         if not self.files:
             raise Invalid("an artifact needs at least one file", model=self.model)
         _check_tree([entry.path for entry in self.files])
-        if any(not isinstance(text, str) for pair in self.provenance.items() for text in pair):
+        if not isinstance(self.signature, Mapping | None):
+            raise Invalid("a signature is a mapping of JSON values", model=self.model)
+        if not isinstance(self.provenance, Mapping) or any(
+            not isinstance(text, str) for pair in self.provenance.items() for text in pair
+        ):
             raise Invalid("provenance holds strings only", model=self.model)
 
     @property
@@ -90,9 +94,10 @@ class Manifest:
         """
         try:
             manifest = cls._from_value(json.loads(data) if len(data) <= MAX_BYTES else None)
+            canonical = manifest.to_json()
         except (ValueError, TypeError, KeyError, RecursionError, Invalid) as error:
             raise Corrupt(f"not a manifest: {error}") from error
-        if manifest.to_json() != data:
+        if canonical != data:
             raise Corrupt("the manifest is not in its canonical form")
         return manifest
 

@@ -1,0 +1,57 @@
+"""Names that people, tools and attackers give: numbered as in the project's list of bad inputs."""
+
+from __future__ import annotations
+
+BAD_NAMES: dict[str, str] = {
+    "1 empty": "",
+    "2 dot": ".",
+    "3 dots": "..",
+    "4 parent": "../x",
+    "5 up and up": "a/../../b",
+    "6 absolute": "/abs",
+    "7 another host": "//host/x",
+    "8 a drive": "C:\\x",
+    "9 backslash": "..\\x",
+    "10 escaped dots": "%2e%2e/x",
+    "11 escaped twice": "%252e%252e",
+    "12 NUL": "x\0y",
+    "12 escaped NUL": "x%00y",
+    "13 newline": "x\ny",
+    "13 newline at the end": "x\n",
+    "14 tab": "x\ty",
+    "14 carriage return": "x\ry",
+    "15 colon": "a:b",
+    "16 percent": "per%cent",
+    "17 plus": "a+b",
+    "18 question mark": "a?b",
+    "19 fragment": "a#b",
+    "20 semicolon": "a;b",
+    "21 another operation": "a&op=DELETE",
+    "22 256 bytes": "x" * 256,
+    "22 129 characters": "x" * 129,
+    "23 255 accents": "é" * 255,
+    "24 8000 bytes": "/".join(["x" * 99] * 80),
+    "25 right to left": "x\u202egpj.exe",
+    "26 NFC": "caf\u00e9",
+    "26 NFD": "cafe\u0301",
+    "26 a full-width letter": "\uff41",
+    "26 an Arabic digit": "\u0661",
+    "27 trailing dot": "x.",
+    "27 trailing space": "x ",
+    "28 HdfsCLI's latest": "#LATEST",
+    "29 home": "~",
+    "30 an option": "-rf",
+    "31 a command": "$(id)",
+    "31 backticks": "`id`",
+    "32 a template": "{{ var.value.x }}",
+    "33 snapshots": ".snapshot",
+    "a lone surrogate": "x\udcff",
+    "a slash at the end": "x/",
+    "two slashes": "a//b",
+    "a dot between": "a/./b",
+    "hidden": ".git",
+}
+RESERVED = ["_temporary", "_staging", "_staging-x", "_temporary_1", "_releases", "_manifest.json"]
+"""34: names that Hadoop's committers and our own protocol use."""
+
+BAD_VALUES: list[object] = [None, 1, True, b"x", ["x"], object()]
