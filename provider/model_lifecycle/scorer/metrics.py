@@ -1,0 +1,70 @@
+"""What Prometheus reads: every sample carries the model and the version that it is about.
+
+The registry is our own: the process-wide one adds samples that belong to no version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from time import perf_counter
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+LABELS = ("model", "version")
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+Standing = tuple[str, int, bool, int]
+"""A model, one of its versions, whether it is ready, and its traffic in per cent."""
+
+
+class Metrics:
+    """Counts of one server; ``standings`` tells what stands when it is scraped."""
+
+    def __init__(self, standings: Callable[[], Iterable[Standing]]) -> None:
+        self.registry = CollectorRegistry(auto_describe=False)
+        self._requests = Counter("scorer_requests", "Infer requests answered.", LABELS, registry=self.registry)
+        self._errors = Counter(
+            "scorer_errors", "Infer requests not answered with 200.", (*LABELS, "status"), registry=self.registry
+        )
+        self._seconds = Histogram(
+            "scorer_request_seconds", "Time to answer.", LABELS, buckets=BUCKETS, registry=self.registry
+        )
+        self._in_flight = Gauge("scorer_in_flight", "Infer requests being answered.", LABELS, registry=self.registry)
+        self.registry.register(_Standings(standings))
+
+    @contextmanager
+    def request(self, model: str, version: int) -> Iterator[None]:
+        """Count and time one request, whatever becomes of it."""
+        labels = (model, str(version))
+        began = perf_counter()
+        with self._in_flight.labels(*labels).track_inprogress():
+            try:
+                yield
+            finally:
+                self._requests.labels(*labels).inc()
+                self._seconds.labels(*labels).observe(perf_counter() - began)
+
+    def error(self, model: str, version: int, status: int) -> None:
+        """Count one request that was not answered with 200."""
+        self._errors.labels(model, str(version), str(status)).inc()
+
+    def text(self) -> bytes:
+        """The exposition format, version 0.0.4."""
+        return generate_latest(self.registry)
+
+
+class _Standings(Collector):
+    def __init__(self, standings: Callable[[], Iterable[Standing]]) -> None:
+        self._standings = standings
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        ready = GaugeMetricFamily("scorer_ready", "1 if the version can answer, else 0.", labels=LABELS)
+        traffic = GaugeMetricFamily("scorer_traffic_percent", "Share of unversioned requests.", labels=LABELS)
+        for model, version, is_ready, percent in self._standings():
+            ready.add_metric((model, str(version)), float(is_ready))
+            traffic.add_metric((model, str(version)), float(percent))
+        yield ready
+        yield traffic
