@@ -107,6 +107,7 @@ class DeployModelOperator(ReleaseOperator):
         *ModelLifecycleOperator.template_fields,
         "model_uri",
         "serving_conn_id",
+        "allow_quarantined",
         "inputs",
         "reason",
     )
@@ -117,7 +118,7 @@ class DeployModelOperator(ReleaseOperator):
         model_uri: str,
         serving_conn_id: str,
         strategy: Strategy | None = None,
-        allow_quarantined: bool = False,
+        allow_quarantined: bool | str = False,
         reason: str = "",
         **kwargs: Any,
     ) -> None:
@@ -149,7 +150,8 @@ class DeployModelOperator(ReleaseOperator):
                 return outcome(newest)
         standing, generation = (newest.standing, newest.generation) if newest else (Standing(), 0)
         traffic = rollout.serving.traffic(rollout.model)
-        plan = plan_deploy(adopt(standing, traffic, rollout), request, traffic, self.allow_quarantined)
+        force = str(self.allow_quarantined).lower() == "true"
+        plan = plan_deploy(adopt(standing, traffic, rollout), request, traffic, force)
         return outcome(self.finish(rollout, rollout.open(plan, generation, self.reason)))
 
     def _served(self, rollout: Rollout) -> Served:

@@ -1,0 +1,70 @@
+"""Watch the model that serves: roll back when it is sick, train a new one when the world has changed.
+
+Once a month the newest labelled flights go through the live endpoint, as callers' requests do. FAIL brings back the
+version before. Drift alone is no reason to roll back: it asks for a new training.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_current_context, task
+from flights.settings import ENDPOINT, files, judged_month
+from pendulum import datetime
+
+from model_lifecycle.core.monitoring import Drift, Health, Quality
+from model_lifecycle.operators.monitor import MonitorModelOperator
+from model_lifecycle.operators.rollback import RollbackModelOperator
+
+with DAG(
+    dag_id="monitor_flights",
+    description="Judge the live version on the newest month; roll back on FAIL, train again on drift",
+    schedule=CronDataIntervalTimetable("@monthly", timezone="UTC"),
+    start_date=datetime(2013, 3, 1),
+    catchup=False,
+    max_active_runs=1,
+    default_args={"retries": 2, "retry_delay": timedelta(seconds=10)},
+    params={"month": Param(None, type=["null", "integer"], minimum=2, maximum=12, description="Judge on this month.")},
+    tags=["model-lifecycle", "example"],
+    doc_md=__doc__,
+) as dag:
+
+    @task
+    def newest_labels() -> dict[str, Any]:
+        """The newest month of flights whose arrivals are known."""
+        from flights.data import month_file
+
+        context = get_current_context()
+        month = judged_month(context["params"], context.get("data_interval_start"))
+        return {"month": month, "file": month_file(month, files() / "data")}
+
+    @task.branch
+    def judge(verdict: dict[str, Any]) -> list[str]:
+        """What to do about the verdict; drift and sickness may come together."""
+        actions = ["roll_back"] if verdict["verdict"] == "FAIL" else []
+        return [*actions, "retrain"] if verdict["drifted"] else actions or ["all_is_well"]
+
+    labels = newest_labels()
+    monitor = MonitorModelOperator(
+        task_id="monitor",
+        endpoint=ENDPOINT,
+        data=labels["file"],
+        target="late",
+        checks=[Health(), Quality("log_loss", tolerance=0.005), Drift()],
+    )
+    roll_back = RollbackModelOperator(
+        task_id="roll_back",
+        endpoint=ENDPOINT,
+        leaving="{{ ti.xcom_pull('monitor')['version'] }}",
+        reason="{{ ti.xcom_pull('monitor')['reason'] }}",
+    )
+    retrain = TriggerDagRunOperator(
+        task_id="retrain",
+        trigger_dag_id="retrain_flights",
+        conf={"month": "{{ ti.xcom_pull('newest_labels')['month'] | int }}"},
+        note="drift of {{ ti.xcom_pull('monitor')['drifted'] | join(', ') }}",
+    )
+    judge(monitor.output) >> [roll_back, retrain, EmptyOperator(task_id="all_is_well")]
