@@ -1,0 +1,31 @@
+"""Clear finished runs and run them again, training included: nothing may change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from demo.readback import standing
+from demo.schedule import RETRAIN, follow_one
+from demo.screen import Screen
+from demo.servers import Servers
+
+
+def rerun(screen: Screen, servers: Servers, run_ids: list[str], timeout: float) -> dict[str, Any]:
+    """Repeat whole runs, compare what stands before and after, and return both."""
+    api = servers.airflow.api
+    before = standing(servers)
+    repeated = {}
+    for run_id in run_ids:
+        tried = {task["task_id"]: task["try_number"] for task in api.tasks(RETRAIN, run_id)}
+        cleared = api.clear(RETRAIN, run_id)
+        run = follow_one(screen, api, RETRAIN, run_id, timeout)
+        again = [task["task_id"] for task in api.tasks(RETRAIN, run_id) if task["try_number"] > tried[task["task_id"]]]
+        repeated[run_id] = {"state": run["state"], "cleared": cleared, "ran_again": sorted(again)}
+        screen.check(
+            run["state"] == "success" and "train" in again, f"{run_id} ran again", f"{len(again)} tasks, {run['state']}"
+        )
+    after = standing(servers)
+    for name, value in before.items():
+        shown = len(value) if isinstance(value, list) else value
+        screen.check(after[name] == value, f"running again changed nothing: {name.replace('_', ' ')}", shown)
+    return {"runs": repeated, "before": before, "after": after}
