@@ -41,6 +41,19 @@ import sys, mlflow
 print(mlflow.pyfunc.load_model(sys.argv[1]).predict([[3.0]])[0])
 """
 
+RUN = """
+import sys, mlflow, mlflow.sklearn, numpy as np
+from sklearn.linear_model import LinearRegression
+name, location = sys.argv[1:]
+mlflow.set_experiment(experiment_id=mlflow.create_experiment(name, artifact_location=location))
+x = np.arange(10.0).reshape(-1, 1)
+with mlflow.start_run() as run:
+    mlflow.log_text("hello", "notes/a.txt")
+    mlflow.sklearn.log_model(LinearRegression().fit(x, 2 * x.ravel() + 1), name="m", registered_model_name=name)
+print(mlflow.artifacts.load_text(run.info.artifact_uri + "/notes/a.txt"))
+print(mlflow.pyfunc.load_model(f"models:/{name}/1").predict([[3.0]])[0])
+"""
+
 
 class Place(NamedTuple):
     """A store, and how to reach what is stored behind its back."""
