@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Mapping
 from http.cookiejar import DefaultCookiePolicy
-from json import dumps, loads
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urljoin, urlsplit
@@ -21,29 +21,15 @@ import requests
 from requests.auth import AuthBase, HTTPBasicAuth
 from requests.utils import get_environ_proxies
 from tenacity import Retrying, retry_if_exception_type, stop_before_delay, wait_random_exponential
-from urllib3.exceptions import HTTPError as Urllib3Error
 
-from model_lifecycle.core.errors import Conflict, Denied, Invalid, ModelLifecycleError, NotFound, Unavailable
+from model_lifecycle.core.errors import Invalid, ModelLifecycleError, Unavailable
+from model_lifecycle.hooks.answers import check_json, one_line, read_body, refusal
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 60.0
-MAX_ANSWER = 64 * 2**20
-
-# One table for all that a server can say; other 4xx are Invalid, other 5xx Unavailable.
-_BY_STATUS: dict[int, type[ModelLifecycleError]] = {
-    401: Denied,
-    403: Denied,
-    404: NotFound,
-    407: Denied,
-    408: Unavailable,
-    409: Conflict,
-    425: Unavailable,
-    429: Unavailable,
-}
-_HINTS = {401: "check login and password of the connection", 403: "this account lacks the permission"}
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +69,7 @@ class ConnectionSession:
         deadline: float | None = None,
         retry: bool = True,
         text: bool = False,
+        errors: Mapping[int, type[ModelLifecycleError]] | None = None,
     ) -> requests.Response:
         """Send one request and return the answer if it is a success; its body has been read.
 
@@ -90,20 +77,21 @@ class ConnectionSession:
         :param deadline: seconds for everything, retries included; the read time-out plus connecting by default.
         :param retry: repeat while the server is Unavailable and time is left; for verbs that may be repeated.
         :param text: accept an answer that is not JSON; without it such an answer is Invalid.
-        :raises ModelLifecycleError: the class that the table of this module gives to the server's answer.
+        :param errors: what a status means for this call, where the table of this module does not fit.
+        :raises ModelLifecycleError: the class that the table gives to the server's answer.
         """
         body = None if json is None else self._body(json)
         seconds = self.timeout + CONNECT_TIMEOUT if deadline is None else deadline
         end = time.monotonic() + seconds
         if not retry:
-            return self._once(method, path, params, body, end, text)
+            return self._once(method, path, params, body, end, text, errors)
         attempts = Retrying(
             retry=retry_if_exception_type(Unavailable),
             wait=wait_random_exponential(multiplier=0.2, max=5),
             stop=stop_before_delay(seconds),
             reraise=True,
         )
-        return attempts(self._once, method, path, params, body, end, text)
+        return attempts(self._once, method, path, params, body, end, text, errors)
 
     def close(self) -> None:
         """Close idle connections; a later call opens new ones."""
@@ -116,10 +104,18 @@ class ConnectionSession:
             raise Invalid(f"the request cannot be written as JSON: {error}", target=self.target) from error
 
     def _once(
-        self, method: str, path: str, params: Mapping[str, Any] | None, body: bytes | None, end: float, text: bool
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, Any] | None,
+        body: bytes | None,
+        end: float,
+        text: bool,
+        errors: Mapping[int, type[ModelLifecycleError]] | None,
     ) -> requests.Response:
         left = max(end - time.monotonic(), 0.001)
         headers = {"Accept": "application/json"} if body is None else {"Content-Type": "application/json"}
+        what = f"{method} {path}"
         try:
             response = self._session.request(
                 method,
@@ -131,44 +127,24 @@ class ConnectionSession:
                 stream=True,
             )
             with response:
-                _read(response, end)
+                read_body(response, end)
         except requests.RequestException as error:
-            raise self._failure(f"{method} {path}", error) from error
-        self._check(f"{method} {path}", response, text)
+            raise self._failure(what, error) from error
+        if response.status_code >= 300:
+            raise refusal(what, response, self.target, secret=self._secret, errors=errors)
+        if not text:
+            check_json(what, response, self.target)
         return response
 
     def _failure(self, what: str, error: requests.RequestException) -> ModelLifecycleError:
         if isinstance(error, requests.exceptions.SSLError):
             hint = "name the CA file in the extra verify, or correct the scheme"
-            return Invalid(f"{what}: TLS failed: {_short(str(error))}", target=self.target, hint=hint)
+            return Invalid(f"{what}: TLS failed: {one_line(str(error))}", target=self.target, hint=hint)
         if isinstance(error, requests.Timeout):
             return Unavailable(f"{what}: no answer in time", target=self.target)
         if isinstance(error, requests.ConnectionError):
             return Unavailable(f"{what}: the connection failed ({type(error).__name__})", target=self.target)
         return Invalid(f"{what}: cannot be sent ({type(error).__name__})", target=self.target)
-
-    def _check(self, what: str, response: requests.Response, text: bool) -> None:
-        status = response.status_code
-        if status >= 300:
-            kind = _BY_STATUS.get(status, Unavailable if status >= 500 else Invalid)
-            message = f"{what}: {status} {self._said(response)}"
-            cause = requests.HTTPError(f"status {status}", response=response)
-            raise kind(message, target=self.target, hint=_HINTS.get(status)) from cause
-        if text or not response.content:
-            return
-        try:
-            loads(response.content)
-        except ValueError as error:
-            kind_of_text = "HTML" if b"<html" in response.content[:1000].lower() else "something that is not JSON"
-            message = f"{what}: answered with {kind_of_text}: is this the right port?"
-            raise Invalid(message, target=self.target) from error
-
-    def _said(self, response: requests.Response) -> str:
-        if 300 <= response.status_code < 400:
-            there = urlsplit(urljoin(response.url, response.headers.get("Location", "")))
-            return f"redirects to {there.scheme}://{there.hostname}, which is not followed"
-        said = _short(_message(response) or response.reason or "")
-        return said.replace(self._secret, "***") if len(self._secret) > 3 else said
 
 
 class _SameHostSession(requests.Session):
@@ -271,35 +247,3 @@ def _file(value: Any, name: str, target: str) -> str:
     if not isinstance(value, str) or not Path(value).exists():
         raise Invalid(f"the extra {name} names no file that exists here", target=target)
     return value
-
-
-def _read(response: requests.Response, end: float) -> None:
-    # requests has no deadline for a whole body: a server that drips bytes would hold us for ever.
-    data = bytearray()
-    try:
-        while chunk := response.raw.read1(2**16, decode_content=True):
-            data += chunk
-            if len(data) > MAX_ANSWER:
-                raise Invalid(f"the answer is larger than {MAX_ANSWER} bytes", target=response.url)
-            if time.monotonic() > end:
-                raise requests.ReadTimeout("the body did not end in time")
-    except Urllib3Error as error:
-        raise requests.ConnectionError(f"the body broke off: {error}") from error
-    response._content = bytes(data)  # where reading ``content`` would have put it
-
-
-def _message(response: requests.Response) -> str:
-    """What the server says of its error, wherever its kind of server puts that."""
-    try:
-        value = loads(response.content)
-    except ValueError:
-        return "" if b"<html" in response.content[:1000].lower() else response.text
-    for name in ("error", "message", "detail"):
-        if isinstance(value, dict) and value.get(name):
-            value = value[name]
-    return value if isinstance(value, str) else dumps(value)
-
-
-def _short(text: str) -> str:
-    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    return line if len(line) <= 300 else f"{line[:297]}..."

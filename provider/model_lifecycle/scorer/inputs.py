@@ -136,13 +136,14 @@ def _check_names(tensors: Mapping[str, Tensor], known: Mapping[str, Any]) -> Non
 
 def _values(tensor: Tensor, column: _Column) -> Any:
     kind = column.kind
-    if tensor.datatype not in kind.accepts:
+    # A client that has nothing but nulls cannot tell their type.
+    if tensor.datatype not in kind.accepts and set(map(type, tensor.data)) != {NoneType}:
         reason = f"datatype {tensor.datatype} is not {kind.datatype}, which the signature asks for"
         raise Invalid(f"input {shown(tensor.name)}: {reason}")
     _check_values(tensor, nulls=kind.nullable and not column.required)
     if kind.dtype == "object":
         # pandas decides between object and its own strings, as it did when the model was trained.
-        return pd.Series(tensor.data, dtype="object" if set(tensor.data) == {None} else None)
+        return pd.Series(tensor.data, dtype="object" if set(map(type, tensor.data)) == {NoneType} else None)
     return _times(tensor) if kind.dtype.startswith("datetime") else _numbers(tensor, np.dtype(kind.dtype))
 
 

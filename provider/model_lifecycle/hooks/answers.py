@@ -1,0 +1,114 @@
+"""What HTTP answers mean: one table from a status to an error, and the server's own words for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from json import dumps, loads
+from urllib.parse import urljoin, urlsplit
+
+import requests
+from urllib3.exceptions import HTTPError as Urllib3Error
+
+from model_lifecycle.core.errors import Conflict, Denied, Invalid, ModelLifecycleError, NotFound, Unavailable
+
+MAX_ANSWER = 64 * 2**20
+
+# One table for all that a server can say; other 4xx are Invalid, other 5xx Unavailable.
+_BY_STATUS: dict[int, type[ModelLifecycleError]] = {
+    401: Denied,
+    403: Denied,
+    404: NotFound,
+    407: Denied,
+    408: Unavailable,
+    409: Conflict,
+    425: Unavailable,
+    429: Unavailable,
+}
+_HINTS = {401: "check login and password of the connection", 403: "this account lacks the permission"}
+
+
+def read_body(response: requests.Response, end: float) -> None:
+    """Read the whole body of a streamed response until the monotonic clock shows ``end``.
+
+    requests has no deadline for a body: a server that drips bytes would hold us for ever.
+
+    :raises Invalid: if it is larger than 64 MiB.
+    :raises requests.RequestException: if it breaks off, or is not there in time.
+    """
+    data = bytearray()
+    try:
+        while chunk := response.raw.read1(2**16, decode_content=True):
+            data += chunk
+            if len(data) > MAX_ANSWER:
+                raise Invalid(f"the answer is larger than {MAX_ANSWER} bytes", target=response.url)
+            if time.monotonic() > end:
+                raise requests.ReadTimeout("the body did not end in time")
+    except Urllib3Error as error:
+        raise requests.ConnectionError(f"the body broke off: {error}") from error
+    response._content = bytes(data)  # where reading ``content`` would have put it
+
+
+def refusal(
+    what: str,
+    response: requests.Response,
+    target: str,
+    *,
+    secret: str = "",
+    errors: Mapping[int, type[ModelLifecycleError]] | None = None,
+) -> ModelLifecycleError:
+    """The error that a status of 300 or more stands for, with the server's own words and the response as its cause.
+
+    :param what: method and path of the call.
+    :param secret: what may not appear, even if the server repeats it.
+    :param errors: what a status means for this call, before the table.
+    """
+    status = response.status_code
+    kind = {**_BY_STATUS, **(errors or {})}.get(status, Unavailable if status >= 500 else Invalid)
+    said = _there(response) if status < 400 else one_line(_message(response) or response.reason or "")
+    if len(secret) > 3:
+        said = said.replace(secret, "***")
+    error = kind(f"{what}: {status} {said}", target=target, hint=_HINTS.get(status))
+    error.__cause__ = requests.HTTPError(f"status {status}", response=response)
+    return error
+
+
+def check_json(what: str, response: requests.Response, target: str) -> None:
+    """Nothing but JSON, or nothing at all, is an answer of the server we mean.
+
+    :raises Invalid: if it is anything else, such as the sign-in page of a proxy.
+    """
+    if not response.content:
+        return
+    try:
+        loads(response.content)
+    except ValueError as error:
+        kind = "HTML" if _is_html(response) else "something that is not JSON"
+        raise Invalid(f"{what}: answered with {kind}: is this the right port?", target=target) from error
+
+
+def _message(response: requests.Response) -> str:
+    """What the server says of its error, wherever its kind of server puts that."""
+    try:
+        value = loads(response.content)
+    except ValueError:
+        return "" if _is_html(response) else response.text
+    for name in ("error", "message", "detail"):
+        if isinstance(value, dict) and value.get(name):
+            value = value[name]
+    return value if isinstance(value, str) else dumps(value)
+
+
+def one_line(text: str) -> str:
+    """Foreign text for an error message: printable, on one line, at most 300 characters."""
+    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return line if len(line) <= 300 else f"{line[:297]}..."
+
+
+def _there(response: requests.Response) -> str:
+    there = urlsplit(urljoin(response.url, response.headers.get("Location", "")))
+    return f"redirects to {there.scheme}://{there.hostname}, which is not followed"
+
+
+def _is_html(response: requests.Response) -> bool:
+    return b"<html" in response.content[:1000].lower()

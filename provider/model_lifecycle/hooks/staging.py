@@ -1,0 +1,86 @@
+"""Bringing an artifact into a folder from which a server loads, for serving systems that share one with the workers."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import shutil
+import time
+from pathlib import Path
+from secrets import token_hex
+
+from model_lifecycle.core.errors import Conflict, Corrupt, Denied, Invalid, ModelLifecycleError, NotFound, Unavailable
+from model_lifecycle.core.names import STAGING_PREFIX, check_name
+from model_lifecycle.stores.base import ModelStore
+from model_lifecycle.stores.disk import sync_folder
+from model_lifecycle.stores.proof import prove
+
+STALE = 86400.0
+"""Seconds after which a staging folder that nobody writes into is taken for abandoned."""
+
+log = logging.getLogger(__name__)
+
+
+def stage_into(repository: Path, model: str, version: int, artifact_uri: str, store: ModelStore) -> Path:
+    """Fetch an artifact to ``<repository>/<model>/<version>``, whole or not at all, and return that folder.
+
+    A folder that is there already is proven byte by byte and left alone. Several workers may do this at once: each
+    fetches beside, one rename wins, the others find its result right.
+
+    :raises Conflict: if something else lies there.
+    :raises NotFound: if the repository, or the artifact, does not exist.
+    """
+    target = repository / check_name(model, "model name") / str(version)
+    if not repository.is_dir():
+        hint = "mount the server's model repository on the workers, or correct the connection's extra repository"
+        raise NotFound(f"there is no model repository {repository} on this worker", target=str(repository), hint=hint)
+    if target.exists():
+        _prove(target, model, version, artifact_uri, store)
+        log.info("Version %s of %s is staged already", version, model)
+        return target
+    staging = target.parent / f"{STAGING_PREFIX}{version}-{token_hex(8)}"
+    try:
+        target.parent.mkdir(exist_ok=True)
+        _sweep(target.parent)
+        staging.mkdir()
+        store.fetch(artifact_uri, staging)
+        # Replacing a folder that holds files is refused by the kernel: of two workers one is the first.
+        staging.rename(target)
+        sync_folder(target.parent)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise _translated(error, target) from error
+        _prove(target, model, version, artifact_uri, store)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return target
+
+
+def _prove(target: Path, model: str, version: int, artifact_uri: str, store: ModelStore) -> None:
+    try:
+        prove(target, store.read_manifest(artifact_uri))
+    except (Corrupt, Invalid) as error:
+        raise Conflict(
+            f"another artifact, or a changed one, lies at {target}: {error.message}",
+            target=artifact_uri,
+            model=model,
+            version=version,
+            hint="a version never changes; if nothing serves from that folder, remove it",
+        ) from error
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what workers that were killed left here; a fetch that goes on touches its folder."""
+    before = time.time() - STALE
+    for path in folder.glob(f"{STAGING_PREFIX}*"):
+        try:
+            newest = max(one.stat().st_mtime for one in (path, *path.rglob("*")))
+        except FileNotFoundError:
+            continue  # its worker is renaming or removing it
+        if newest < before:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _translated(error: OSError, target: Path) -> ModelLifecycleError:
+    kind = Denied if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) else Unavailable
+    return kind(f"cannot write {target}: {error.strerror}", target=str(target))
