@@ -20,7 +20,7 @@ import requests
 from demo.drill import drill
 from demo.readback import readable, registered, registry_aliases, traffic
 from demo.rerun import rerun
-from demo.schedule import RETRAIN, follow, months, show_months
+from demo.schedule import RETRAIN, follow, months, show_failures, show_months
 from demo.screen import Screen
 from demo.servers import ROOT, Servers
 from model_lifecycle.core.errors import ModelLifecycleError
@@ -102,16 +102,10 @@ def run_schedule(screen: Screen, servers: Servers, count: int) -> list[dict[str,
     good = [month for month in found if month["state"] == "success"]
     screen.check(len(good) == len(found) == count, "every run succeeded", f"{len(good)} of {count}")
     for month in found:
-        for task in month["failed_tasks"]:
-            screen.line(f"  [red]{month['month']} {task}:[/] see {log_folder(servers, month['run_id'], task)}")
+        show_failures(screen, month["month"], month["failures"])
     promoted = [month for month in found if month["outcome"] == "promoted"]
     screen.check(bool(promoted), "at least one version was promoted", f"{len(promoted)} of {count}")
     return found
-
-
-def log_folder(servers: Servers, run_id: str, task: str) -> Path:
-    """Where the log of a task lies."""
-    return servers.airflow.folder / "logs" / f"dag_id={RETRAIN}" / f"run_id={run_id}" / f"task_id={task}"
 
 
 def check_versions(screen: Screen, servers: Servers, found: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from demo.callers import Callers
 from demo.readback import example
-from demo.schedule import follow_one
+from demo.schedule import failures, follow_one, show_failures
 from demo.screen import Screen
 from demo.servers import MODEL, Servers
 from model_lifecycle.core.release import Release, State
@@ -43,6 +43,8 @@ def drill(screen: Screen, servers: Servers, timeout: float) -> dict[str, Any]:
         "errors": callers.errors,
         "answered_by_version": dict(callers.answered),
     }
+    found["failures"] = failures(api, DRILL, run["dag_run_id"], api.tasks(DRILL, run["dag_run_id"]))
+    show_failures(screen, "drill", found["failures"])
     _check(screen, found, releases)
     return found
 

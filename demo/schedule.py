@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import requests
+from rich.markup import escape
 
 from demo.screen import Board, Screen
 from demo.servers import Servers
@@ -67,12 +68,14 @@ def _retried(ask: Any) -> Any:
 
 
 def _doing(api: AirflowApi, dag: str, run: dict[str, Any]) -> str:
+    """The tasks that run or wait; of a failed run those that failed."""
     if run["state"] == "success":
         return ""
     tasks = _retried(lambda: api.states(dag, run["dag_run_id"])) or {}
-    wanted = ("failed", "upstream_failed") if run["state"] == "failed" else ("running", "deferred", "up_for_retry")
-    return ", ".join(f"{name}{'' if state == 'running' else f' ({state})'}" for name, state in tasks.items()
-                     if state in wanted)  # fmt: skip
+    if run["state"] == "failed":
+        return ", ".join(name for name, state in tasks.items() if state == "failed")
+    waits = {"running": "", "deferred": " (waits)", "up_for_retry": " (will be tried again)"}
+    return ", ".join(f"{name}{waits[state]}" for name, state in tasks.items() if state in waits)
 
 
 def month_of(run: dict[str, Any]) -> str:
@@ -103,7 +106,8 @@ def _month(api: AirflowApi, run: dict[str, Any]) -> dict[str, Any]:
     evaluated, monitored = (api.xcom(RETRAIN, run_id, task) or {} for task in ("evaluate", "monitor"))
     measured = next(iter(evaluated.get("measurements", [])), {})
     details = measured.get("details", {})
-    states = api.states(RETRAIN, run_id)
+    tasks = api.tasks(RETRAIN, run_id)
+    states = {task["task_id"]: task["state"] for task in tasks}
     return {
         "month": month_of(run),
         "run_id": run_id,
@@ -118,8 +122,14 @@ def _month(api: AirflowApi, run: dict[str, Any]) -> dict[str, Any]:
         "monitored": monitored.get("verdict"),
         "drifted": monitored.get("drifted", []),
         "outcome": next((text for task, text in OUTCOMES.items() if states.get(task) == "success"), "unfinished"),
-        "failed_tasks": [name for name, state in states.items() if state == "failed"],
+        "failures": failures(api, RETRAIN, run_id, tasks),
     }
+
+
+def failures(api: AirflowApi, dag: str, run_id: str, tasks: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """The tasks of a run that failed, and why."""
+    failed = [task for task in tasks if task["state"] == "failed"]
+    return {task["task_id"]: api.failure(dag, run_id, task["task_id"], task["try_number"]) for task in failed}
 
 
 def serving_after_runs(servers: Servers) -> dict[str, int | None]:
@@ -130,6 +140,12 @@ def serving_after_runs(servers: Servers) -> dict[str, int | None]:
         serving = release.standing.serving
         served.setdefault(run_id, serving.version if serving else None)
     return served
+
+
+def show_failures(screen: Screen, run: str, found: Mapping[str, str]) -> None:
+    """Why tasks of a run failed, for whoever has to mend it."""
+    for task, reason in found.items():
+        screen.line(f"  [red]{run} {task}:[/] {escape(reason[:500])}")
 
 
 def show_months(screen: Screen, found: Iterable[dict[str, Any]]) -> None:

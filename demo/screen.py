@@ -92,11 +92,12 @@ class Board:
 
     def show(self, name: str, state: str, doing: str, seconds: float) -> None:
         """Tell what a run is doing now."""
-        before = self._lines.get(name)
-        self._lines[name] = (state, doing, seconds)
+        before = self._lines.get(name, ("", "", 0.0))
+        # Between two tasks nothing runs for a moment: the last one stays on the line.
+        self._lines[name] = (state, doing or (before[1] if state == before[0] else ""), seconds)
         if self._live:
             self._live.update(self._picture())
-        elif before is None or before[:2] != (state, doing):
+        elif before[:2] != self._lines[name][:2]:
             self.screen.line(f"  {self._line(name)}")
 
     def _picture(self) -> Text:

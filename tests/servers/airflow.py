@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -47,6 +47,7 @@ class AirflowServer:
     :param dags: the folder of DAG files.
     :param env: more environment for every process: configuration, connections as ``AIRFLOW_CONN_...``, and so on.
     :param parallelism: how many tasks run at once.
+    :param preload: heavy modules that tasks need, imported once and not by every task that is forked.
     :param template: an empty, migrated database to copy instead of migrating one: see :meth:`prepare`.
     :param port: the port of the API server and the UI, or 0 for a free one.
     """
@@ -58,13 +59,14 @@ class AirflowServer:
         dags: Path,
         env: Mapping[str, str] | None = None,
         parallelism: int = 3,
+        preload: Sequence[str] = (),
         template: Path | None = None,
         port: int = 0,
     ) -> None:
         self.folder, self.dags, self.template = Path(folder).absolute(), Path(dags).absolute(), template
         self.port = port or free_ports()[0]
         self.url = f"http://127.0.0.1:{self.port}"
-        self.settings = {"AIRFLOW__CORE__PARALLELISM": str(parallelism), **(env or {})}
+        self.settings = {"AIRFLOW__CORE__PARALLELISM": str(parallelism), **_preloading(preload), **(env or {})}
         self.servers: dict[str, Server] = {}
         self._api: AirflowApi | None = None
 
@@ -252,4 +254,22 @@ def _write_private(file: Path, text: str) -> None:
         out.write(text)
 
 
+def _preloading(modules: Sequence[str]) -> dict[str, str]:
+    """The settings that make the scheduler fork its tasks from a process that has these modules, and Airflow's own."""
+    if not modules:
+        return {}
+    return {
+        "AIRFLOW__SCHEDULER__MP_START_METHOD": "forkserver",
+        "AIRFLOW__CORE__MP_FORKSERVER_PRELOAD": ",".join([*_TASK_MODULES, *modules]),
+    }
+
+
 _AIRFLOW = (sys.executable, "-m", "airflow")
+_TASK_MODULES = (
+    "airflow.executors.local_executor",
+    "airflow.sdk.execution_time.supervisor",
+    "airflow.sdk.execution_time.task_runner",
+    "airflow.dag_processing.dagbag",
+    "airflow.providers.standard.decorators.python",
+    "airflow.serialization.serialized_objects",
+)

@@ -115,6 +115,13 @@ class AirflowApi:
         events = self.get(path).get("content", [])
         return "\n".join(str(event.get("event", event)) if isinstance(event, dict) else str(event) for event in events)
 
+    def failure(self, dag: str, run_id: str, task: str, attempt: int) -> str:
+        """Why one try of a task failed: the last exception in its log."""
+        path = f"dags/{dag}/dagRuns/{run_id}/taskInstances/{task}/logs/{attempt}"
+        details = [event.get("error_detail") for event in self.get(path).get("content", []) if isinstance(event, dict)]
+        errors = [f"{error['exc_type']}: {error['exc_value']}" for detail in details if detail for error in detail[:1]]
+        return errors[-1] if errors else "its log names no exception"
+
     def get(self, path: str, **params: Any) -> Json:
         """A GET below ``/api/v2``."""
         return self._call("GET", path, params=params)
