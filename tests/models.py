@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -14,6 +17,14 @@ from model_lifecycle.stores.folder import describe, signature_of
 COLUMNS = ("x", "y")
 INPUTS = {"x": [1.0, 2.0], "y": [10.0, 20.0]}
 """Two rows; :func:`linear` answers ``x + y + offset``, so 11 and 22 above its offset."""
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """MLflow warns of its own habits, already when it is imported; that is not what we test."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def linear(folder: Path, offset: float, *, example: bool = True) -> Path:
@@ -37,8 +48,9 @@ def failing(folder: Path, *, example: bool = False) -> Path:
     return _save_sklearn(folder, _regression(0.0, len(COLUMNS) + 1), example)
 
 
+@quiet()
 def scripted(folder: Path, body: str, *, before: str = "", types: dict[str, str] | None = None, **more: Any) -> Path:
-    """A Python model from code: ``body`` makes the answer from the DataFrame ``rows``, ``before`` runs when it loads.
+    """A Python model from code: ``body`` answers for the DataFrame ``rows``, ``before`` runs when it is loaded.
 
     :param types: the columns of its signature and their MLflow types; ``x`` and ``y``, both double, if not given.
     """
@@ -65,8 +77,7 @@ def scripted(folder: Path, body: str, *, before: str = "", types: dict[str, str]
     columns = types or dict.fromkeys(COLUMNS, "double")
     schema = Schema([ColSpec(kind.rstrip("?"), name, not kind.endswith("?")) for name, kind in columns.items()])
     signature = more.pop("signature", ModelSignature(schema))
-    _quietly(
-        mlflow.pyfunc.save_model,
+    mlflow.pyfunc.save_model(
         str(folder),
         python_model=str(script),
         signature=signature,
@@ -101,6 +112,7 @@ def _regression(offset: float, columns: int) -> Any:
     return model
 
 
+@quiet()
 def _save_sklearn(folder: Path, model: Any, example: bool) -> Path:
     import mlflow.sklearn
     import pandas as pd
@@ -111,14 +123,5 @@ def _save_sklearn(folder: Path, model: Any, example: bool) -> Path:
     saved = {"signature": signature, "pip_requirements": ["scikit-learn"]}
     if example:
         saved["input_example"] = pd.DataFrame(INPUTS)
-    _quietly(mlflow.sklearn.save_model, model, str(folder), **saved)
+    mlflow.sklearn.save_model(model, str(folder), **saved)
     return folder
-
-
-def _quietly(save: Any, *args: Any, **kwargs: Any) -> None:
-    import warnings
-
-    # MLflow warns of its own habits (type hints, integer columns); what it warns of is not what we test.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        save(*args, **kwargs)

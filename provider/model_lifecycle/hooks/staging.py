@@ -44,6 +44,7 @@ def stage_into(repository: Path, model: str, version: int, artifact_uri: str, st
         _sweep(target.parent)
         staging.mkdir()
         store.fetch(artifact_uri, staging)
+        _let_read(staging)
         # Replacing a folder that holds files is refused by the kernel: of two workers one is the first.
         staging.rename(target)
         sync_folder(target.parent)
@@ -67,6 +68,13 @@ def _prove(target: Path, model: str, version: int, artifact_uri: str, store: Mod
             version=version,
             hint="a version never changes; if nothing serves from that folder, remove it",
         ) from error
+
+
+def _let_read(folder: Path) -> None:
+    """A fetch makes private files; the server may be another user, whom the worker's umask lets read or not."""
+    mode = folder.stat().st_mode & 0o777
+    for path in folder.rglob("*"):
+        path.chmod(mode if path.is_dir() else mode & 0o666)
 
 
 def _sweep(folder: Path) -> None:

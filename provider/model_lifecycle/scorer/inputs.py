@@ -1,8 +1,8 @@
 """From tensors to what a model wants, after its MLflow signature; every refusal names the column.
 
-A column of the signature is one tensor of shape ``[n]`` or ``[n, 1]``. A column that is not required may be absent or
-hold nulls: it was trained on data with missing values. Numbers are widened, never cut: an integer column takes no
-fractions and no integer outside its range.
+A column of the signature is one tensor of shape ``[n]`` or ``[n, 1]``. A column that is not required may hold nulls, or
+be absent, which is the same: it was trained on data with missing values. Integers and booleans have no null. Numbers
+are widened, never cut: an integer column takes no fractions and no integer outside its range.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+from mlflow.types import DataType, Schema, TensorSpec
 
 from model_lifecycle.core.errors import Invalid
 from model_lifecycle.scorer.protocol import FLOATS, INTEGERS, Tensor, shown
@@ -100,16 +100,18 @@ class Inputs:
         _check_names(tensors, self._columns)
         first = next(iter(tensors.values()))
         rows = first.shape[0]
+        if not rows:
+            raise Invalid(f"input {shown(first.name)} has no rows")
         columns = {}
         for name, column in self._columns.items():
+            if name not in tensors and not column.kind.nullable:
+                continue  # as MLflow does
             tensor = tensors.get(name) or Tensor(name, column.kind.datatype, (rows,), [None] * rows)
             if tensor.shape not in ((len(tensor.data),), (len(tensor.data), 1)):
                 raise Invalid(f"input {shown(name)}: shape {shown(list(tensor.shape))} is neither [n] nor [n, 1]")
             if len(tensor.data) != rows:
                 raise Invalid(f"input {shown(name)} has {len(tensor.data)} rows, {shown(first.name)} has {rows}")
             columns[name] = _values(tensor, column)
-        if not rows:
-            raise Invalid(f"input {shown(first.name)} has no rows")
         return pd.DataFrame(columns)
 
     def _arrays(self, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
@@ -120,7 +122,7 @@ class Inputs:
 def _known(spec: Any) -> _Column | None:
     if isinstance(spec, TensorSpec):
         return None
-    if not isinstance(spec, ColSpec) or not spec.name or spec.type not in _KINDS:
+    if not isinstance(spec.type, DataType) or not spec.name or spec.type not in _KINDS:
         raise Invalid(f"column {shown(spec.name)} of the signature has no name, or a type that this server cannot take")
     return _Column(spec.name, spec.required, _KINDS[spec.type])
 
@@ -156,7 +158,7 @@ def _check_values(tensor: Tensor, *, nulls: bool) -> None:
         raise Invalid(f"{what}: {reason} (row {place})")
     if tensor.datatype == "BYTES":
         _check_text(tensor)
-    elif tensor.datatype in INTEGERS and tensor.data:
+    elif tensor.datatype in INTEGERS:
         _check_range(tensor, _NUMPY[tensor.datatype])
 
 
@@ -169,7 +171,8 @@ def _check_text(tensor: Tensor) -> None:
 
 def _check_range(tensor: Tensor, dtype: np.dtype[Any]) -> None:
     limits = np.iinfo(dtype)
-    for value in (min(tensor.data), max(tensor.data)):
+    numbers = [value for value in tensor.data if value is not None] or [0]
+    for value in (min(numbers), max(numbers)):
         if not limits.min <= value <= limits.max:
             raise Invalid(f"input {shown(tensor.name)}: {shown(value)} is outside {dtype.name}")
 
