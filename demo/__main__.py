@@ -191,8 +191,6 @@ def stay(screen: Screen, servers: Servers) -> None:
 def main(argv: Sequence[str]) -> int:
     """Run everything; 0 only if all of it happened as it should."""
     options, screen = arguments(argv), Screen()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
     with fresh_folder(screen, options.folder):
         servers = Servers(options.folder, last_month=FIRST_MONTH + options.months - 1, port=options.port)
         if servers.missing and options.require_hdfs:
@@ -202,6 +200,8 @@ def main(argv: Sequence[str]) -> int:
 
 def _run_and_stop(screen: Screen, servers: Servers, options: argparse.Namespace) -> int:
     summary: dict[str, Any] = {}
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     try:
         try:
             run(screen, servers, options, summary)

@@ -31,8 +31,9 @@ class Screen:
         return self.console.is_terminal
 
     def line(self, text: str) -> None:
-        """One line of rich markup."""
+        """One line of rich markup, at once, also into a pipe."""
         self.console.print(text)
+        self.console.file.flush()
 
     @contextmanager
     def stage(self, name: str, title: str) -> Iterator[None]:

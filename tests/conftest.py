@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.fixtures_life import life, scorer_server  # noqa: F401
 from tests.fixtures_mlflow import mlflow_connection, mlflow_server  # noqa: F401
 from tests.servers.hdfs import HdfsCluster
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+
 from model_lifecycle.get_provider_info import get_provider_info
 
 ROOT = Path(__file__).parents[2]

@@ -39,6 +39,11 @@ class HaCluster(Cluster):
         """``active`` or ``standby``: what NameNode 1 or 2 believes of itself."""
         return str(jmx(self.urls[number - 1], "Hadoop:service=NameNode,name=NameNodeStatus")["State"])
 
+    def active(self) -> int:
+        """The number of the NameNode that is active; an error if none of those that run is."""
+        states = {number: self.state(number) for number in (1, 2) if self.namenodes[number - 1].alive}
+        return next(number for number, state in states.items() if state == "active")
+
     def start(self) -> Self:
         core = {"fs.defaultFS": "hdfs://ns1"}
         hdfs = self.hdfs_site() | self._ha_site()

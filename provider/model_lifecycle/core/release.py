@@ -259,6 +259,16 @@ class Release:
         return self.last.state
 
     @property
+    def reason(self) -> str:
+        """Why it is where it is: for what was rolled back, why that was begun; else the newest reason given."""
+        begun = [entry.reason for entry in self.entries if entry.state is State.ROLLING_BACK and entry.reason]
+        if self.plan.change is Change.ROLLBACK:
+            begun = [self.entries[0].reason]
+        if self.state in (State.ROLLING_BACK, State.ROLLED_BACK) and begun:
+            return begun[0]
+        return next((entry.reason for entry in reversed(self.entries) if entry.reason), "")
+
+    @property
     def since(self) -> datetime:
         """When it came into its state."""
         return self._of_state()[0].at
@@ -296,7 +306,7 @@ class Release:
             "endpoint": plan.endpoint,
             "change": str(plan.change),
             "state": str(self.state),
-            "reason": next((entry.reason for entry in reversed(self.entries) if entry.reason), ""),
+            "reason": self.reason,
             "version": plan.target.version,
             "digest": plan.target.digest,
             "abandons": plan.abandons if self.state is State.ROLLED_BACK else None,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
 
 from model_lifecycle.core.errors import Invalid
 from model_lifecycle.core.names import check_name
@@ -33,8 +34,8 @@ def open_store(uri: str) -> ModelStore:
 
     :raises Invalid: if the scheme is unknown, the URI has another form, or the connection cannot be used.
     """
-    scheme = uri.partition("://")[0] if isinstance(uri, str) else ""
-    if scheme not in _OPENERS:
+    scheme, separator, _ = uri.partition("://") if isinstance(uri, str) else ("", "", "")
+    if scheme not in _OPENERS or not separator:
         raise Invalid(f"{ascii(uri)[:300]} names no model store", hint=f"known are {', '.join(sorted(_OPENERS))}")
     return _OPENERS[scheme](uri)
 
@@ -55,8 +56,15 @@ def _open_hdfs(uri: str) -> ModelStore:
     conn_id, at, rest = parts.netloc.partition("@")
     if not at or rest or not parts.path.strip("/"):
         raise Invalid(f"{ascii(uri)[:300]} names no folder of HDFS", hint="write hdfs://<conn_id>@/path")
-    connection = BaseHook.get_connection(check_name(conn_id, "connection"))
+    connection = _connection(check_name(conn_id, "connection"))
     return hdfs_store(_urls(connection), parts.path, uri=uri, **_options(connection))
+
+
+def _connection(conn_id: str) -> Connection:
+    try:
+        return BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException as error:
+        raise Invalid(f"there is no connection {conn_id}", hint="make one of type webhdfs") from error
 
 
 _OPENERS: dict[str, Callable[[str], ModelStore]] = {"file": _open_local, "hdfs": _open_hdfs}
@@ -91,7 +99,13 @@ def _host(name: str, connection: Connection) -> str:
         host, port = parts.hostname, parts.port or connection.port or DEFAULT_PORT
     except ValueError:
         host, port, parts = None, 0, urlsplit("")
-    if not host or parts.netloc != name or "@" in name or any(c.isspace() or c in "\\%" for c in name):
+    if (
+        not host
+        or parts.netloc != name
+        or name[-1] == ":"
+        or "@" in name
+        or any(c.isspace() or c in "\\%" for c in name)
+    ):
         raise Invalid(f"{ascii(name)[:200]} is not a host", target=connection.conn_id, hint="write host or host:port")
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 

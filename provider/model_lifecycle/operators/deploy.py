@@ -23,6 +23,9 @@ from model_lifecycle.operators.rollout import Rollout, outcome
 
 log = logging.getLogger(__name__)
 
+WORTH_DEFERRING = 3.0
+"""Seconds; a hand-over to the triggerer and back costs about as much, so a shorter wait is spent in the worker."""
+
 
 class ReleaseOperator(ModelLifecycleOperator):
     """Base of the operators that change what an endpoint serves.
@@ -77,8 +80,7 @@ class ReleaseOperator(ModelLifecycleOperator):
 
     def _wait(self, wait: Wait, writer: str) -> None:
         pause = (wait.until - datetime.now(UTC)).total_seconds()
-        # A hand-over to the triggerer costs seconds: what is shorter than that is waited for here.
-        if self.deferrable and pause > 5:
+        if self.deferrable and pause > WORTH_DEFERRING:
             trigger = DateTimeTrigger(moment=wait.until)
             self.defer(trigger=trigger, method_name="resume", kwargs={"writer": writer}, timeout=self.timeout)
         time.sleep(max(0.0, pause))

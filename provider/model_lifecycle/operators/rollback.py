@@ -121,4 +121,4 @@ def rolled_back(release: Release) -> dict[str, object]:
     """
     if release.state in (State.ROLLED_BACK, State.REJECTED):
         return release.to_dict()
-    raise Rejected(f"release {release.id} ended {release.state}: {release.last.reason}", target=release.plan.endpoint)
+    raise Rejected(f"release {release.id} ended {release.state}: {release.reason}", target=release.plan.endpoint)

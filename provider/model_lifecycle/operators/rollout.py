@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import assert_never
+from typing import Any, assert_never
 from uuid import uuid4
 
 from model_lifecycle.core.errors import ModelLifecycleError, NotFound, Rejected, Unavailable
@@ -150,8 +150,8 @@ class Rollout:
         effect()
         self.ledger.require_newest(release.generation)
 
-    def _append(self, release: Release, state: State, reason: str = "", **more: object) -> Release:
-        entry = following(release.last, state, self.clock(), self.writer, reason=reason, **more)  # type: ignore[arg-type]
+    def _append(self, release: Release, state: State, reason: str = "", **more: Any) -> Release:
+        entry = following(release.last, state, self.clock(), self.writer, reason=reason, **more)
         self.ledger.append(entry)
         log.info("%s: %s%s", release.id, state, f" - {reason}" if reason else "")
         return Release((*release.entries, entry))
@@ -256,11 +256,10 @@ def outcome(release: Release) -> dict[str, object]:
     wanted = State.ROLLED_BACK if release.plan.change is Change.ROLLBACK else State.SUCCEEDED
     if release.state is wanted:
         return release.to_dict()
-    result = release.to_dict()
-    serving = result["serving_version"]
+    serving = release.standing.serving
     raise Rejected(
-        f"release {release.id} ended {release.state}: {result['reason']}",
+        f"release {release.id} ended {release.state}: {release.reason}",
         target=release.plan.endpoint,
         version=release.plan.target.version,
-        hint=f"version {serving} serves" if serving else "nothing serves on this endpoint",
+        hint=f"version {serving.version} should serve" if serving else "nothing should serve on this endpoint",
     )

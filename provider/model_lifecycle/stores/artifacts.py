@@ -217,6 +217,9 @@ class ArtifactStore:
 
     def _fill(self, staging: str, sources: dict[str, Path], manifest: Manifest, uri: str) -> None:
         there = self._lengths_of(staging)
+        if there.keys() - layout.lengths(manifest).keys():  # a publish leaves no such file: nothing there is trusted
+            self._discard(staging)
+            there = {}
 
         def put(entry: FileEntry) -> None:
             path, source = f"{staging}/{entry.path}", sources[entry.path]
@@ -231,11 +234,7 @@ class ArtifactStore:
 
     def _commit(self, staging: str, manifest: Manifest) -> None:
         """Prove the staging folder as a whole, then give it its name."""
-        found, wanted = self._lengths_of(staging), layout.lengths(manifest)
-        strays = found.keys() - wanted.keys()
-        for path in strays:
-            self.files.remove(f"{staging}/{path}")
-        if (self._lengths_of(staging) if strays else found) != wanted:
+        if self._lengths_of(staging) != layout.lengths(manifest):
             raise Conflict(f"{staging} was changed by somebody else")
         self.files.rename_exclusive(staging, layout.place(manifest))
 

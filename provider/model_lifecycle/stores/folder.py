@@ -55,7 +55,7 @@ def describe(
     :raises Corrupt: if a file changes while it is read.
     """
     folder = _real_folder(folder)
-    sizes = dict(_walk(folder))
+    sizes = _sizes(folder)
     _skip_own_manifest(folder, sizes)
     _check_cases(list(sizes))
     if not sizes:
@@ -70,20 +70,27 @@ def describe(
 def _real_folder(folder: Path) -> Path:
     try:
         real = folder.resolve(strict=True)
+        if real.is_dir():
+            return real
     except (OSError, ValueError, RuntimeError) as error:
         raise Invalid(f"cannot open the folder {ascii(str(folder))[:200]}: {error}") from error
-    if not real.is_dir():
-        raise Invalid(f"{folder} is not a folder", hint="give the folder that holds the model's files")
-    return real
+    raise Invalid(f"{folder} is not a folder", hint="give the folder that holds the model's files")
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    try:
+        return dict(_walk(folder))
+    except OSError as error:
+        raise Invalid(f"cannot list {error.filename}: {error.strerror}") from error
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, int]]:
     """Path and size of every file, found without following a link; anything else is refused by name."""
 
-    def refuse(error: OSError) -> None:
-        raise Invalid(f"cannot list {error.filename}: {error.strerror}") from error
+    def stop(error: OSError) -> None:
+        raise error
 
-    for top, folders, files, fd in os.fwalk(folder, onerror=refuse):
+    for top, folders, files, fd in os.fwalk(folder, onerror=stop):
         prefix = Path(top).relative_to(folder)
         folders.sort()
         for name in [*folders, *sorted(files)]:

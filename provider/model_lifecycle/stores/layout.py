@@ -17,7 +17,7 @@ OURS = re.compile(STAGING.pattern + "|" + STAGING_PREFIX + r"(?:removed|entry)-[
 ENTRY = re.compile(r"(?P<generation>[0-9]{8})\.json")
 
 _URI = re.compile(
-    r"(?P<scheme>[a-z]+)://(?P<hosts>[^/?#@]*)(?P<root>(?:/[^/?#]+)*)/(?P<model>[^/?#]+)/(?P<digest>[0-9a-f]{64})"
+    r"(?P<scheme>[a-z][a-z0-9]*)://(?P<hosts>[^/?#@]*)(?P<root>(?:/[^/?#]+)*)/(?P<model>[^/?#]+)/(?P<digest>[0-9a-f]{64})"
 )
 
 

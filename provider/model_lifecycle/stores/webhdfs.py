@@ -255,8 +255,10 @@ class WebHdfs(Filesystem):
 
 
 def _checked_root(root: str) -> str:
-    path = root.rstrip("/") if isinstance(root, str) else "?"
-    parts = path.split("/")
-    if parts[0] or not all(map(PLAIN_NAME.fullmatch, parts[1:])) or len(path) > _MAX_PATH // 2:
+    """The root without its last slash; nothing for ``/`` itself."""
+    path = root.removesuffix("/") if isinstance(root, str) else ""
+    before, *parts = path.split("/")
+    plain = all(map(PLAIN_NAME.fullmatch, parts)) and len(path) <= _MAX_PATH // 2
+    if before or not plain or not root:
         raise Invalid(f"{ascii(root)[:200]} is not an absolute path of plain names", hint="such as /models")
     return path

@@ -349,7 +349,6 @@ class StoreContract:
         staging = f"{MODEL}/_staging-{manifest.digest}-{mark}-0123abcd"
         vandal.write(f"{staging}/MLmodel", (source / "MLmodel").read_bytes())
         vandal.write(f"{staging}/data/model.bin", (source / "data/model.bin").read_bytes()[:100])
-        vandal.write(f"{staging}/data/.half", b"left by a crash")
         return staging
 
     def test_the_next_try_takes_over_what_a_killed_one_left_and_moves_only_the_rest(
@@ -362,6 +361,15 @@ class StoreContract:
         assert vandal.modified(f"{MODEL}/{manifest.digest}/MLmodel") == proven
         assert {path.split("/")[1] for path in vandal.paths()} == {manifest.digest}
         assert store.fetch(uri, tmp_path / "copy") == manifest
+
+    @pytest.mark.parametrize("stray", [".half", "data/more", "MLmodel.bak"])
+    def test_a_file_that_no_publish_left_never_gets_into_an_artifact(
+        self, store: ModelStore, source: Path, manifest: Manifest, vandal: Vandal, stray: str
+    ) -> None:
+        vandal.write(f"{self._killed(vandal, manifest, source, 'dag/task')}/{stray}", b"stray")
+        store.publish(source, manifest, owner="dag/task")
+        place = f"{MODEL}/{manifest.digest}"
+        assert set(vandal.paths()) == {f"{place}/{name}" for name in ("MLmodel", "data/model.bin", MANIFEST_NAME)}
 
     def test_a_rotten_file_of_an_earlier_try_is_sent_again(
         self, store: ModelStore, source: Path, manifest: Manifest, vandal: Vandal, tmp_path: Path

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
+
+from model_lifecycle.core.models import ModelUri
+from model_lifecycle.core.release import State
+from model_lifecycle.core.rollout import BlueGreen
+from model_lifecycle.hooks.serving import VersionState
+from model_lifecycle.operators.deploy import DeployModelOperator
+from tests import models
+from tests.operators.life import SCORER, Life, context, number
+
+
+def test_a_deployed_version_answers_the_endpoint(life: Life):
+    result = life.deploy(life.version(5.0))
+    assert (result["state"], result["version"], result["fallback_version"]) == ("SUCCEEDED", 1, None)
+    assert life.answer() == 16.0
+    assert life.serving.traffic(life.model) == {1: 100}
+
+
+def test_the_version_before_stays_loaded_and_older_ones_are_retired(life: Life):
+    for run, offset in enumerate((1.0, 2.0, 3.0)):
+        life.deploy(life.version(offset), f"run-{run}")
+    assert life.serving.versions(life.model) == {2: VersionState.READY, 3: VersionState.READY}
+    assert life.aliases() == {"previous": 2}
+
+
+def test_deploying_what_serves_changes_nothing(life: Life):
+    uri = life.version(1.0)
+    first = life.deploy(uri)
+    generation = life.ledger.generation()
+    assert life.deploy(uri, "another run") == first
+    assert life.ledger.generation() == generation
+
+
+def test_clearing_an_old_task_does_not_bring_its_version_back(life: Life):
+    old = life.version(1.0)
+    life.deploy(old, "january")
+    life.deploy(life.version(2.0), "february")
+    generation = life.ledger.generation()
+    assert life.deploy(old, "january")["version"] == 1
+    assert (life.answer(), life.ledger.generation()) == (13.0, generation)
+
+
+def test_a_server_that_lost_everything_gets_its_version_again(life: Life):
+    uri = life.version(1.0)
+    life.deploy(uri)
+    life.serving.route(life.model, {})
+    life.serving.unload(life.model, 1)
+    assert life.deploy(uri, try_number=2)["state"] == "SUCCEEDED"
+    assert life.answer() == 12.0
+
+
+def test_a_version_that_cannot_be_loaded_fails_the_task_and_the_old_one_serves(life: Life):
+    life.deploy(life.version(1.0))
+    bad = life.version(0.0, make=models.broken)
+    with pytest.raises(AirflowFailException, match="REJECTED.*cannot be loaded"):
+        life.deploy(bad, "run-2")
+    assert life.answer() == 12.0
+    assert life.newest().state is State.REJECTED
+    assert life.newest().standing.quarantined == ()
+
+
+def test_a_version_that_fails_its_smoke_prediction_fails_the_task_and_the_old_one_serves(life: Life):
+    life.deploy(life.version(1.0))
+    bad = life.version(0.0, make=models.failing)
+    with pytest.raises(AirflowFailException, match="smoke prediction"):
+        life.deploy(bad, "run-2", inputs=models.INPUTS)
+    assert life.answer() == 12.0
+    assert life.serving.versions(life.model) == {1: VersionState.READY}
+
+
+def test_a_version_without_an_example_needs_inputs(life: Life):
+    uri = life.version(1.0, example=False)
+    with pytest.raises(AirflowFailException, match="input example"):
+        life.deploy(uri)
+    assert life.deploy(uri, inputs=models.INPUTS, try_number=2)["state"] == "SUCCEEDED"
+
+
+def test_a_version_of_unknown_origin_is_refused(life: Life):
+    life.version(1.0)
+    life.registry.session.call(  # type: ignore[attr-defined]
+        "POST",
+        "/api/2.0/mlflow/model-versions/create",
+        json={"name": life.model, "source": "webhdfs://127.0.0.1:9/elsewhere/model"},
+    )
+    with pytest.raises(AirflowFailException, match="without a manifest digest"):
+        life.deploy(f"models:/{life.model}/2")
+
+
+def test_another_tasks_unfinished_release_is_a_conflict_and_its_deadline_frees_the_endpoint(life: Life):
+    life.deploy(life.version(1.0))
+    second = life.version(2.0)
+    soaking = DeployModelOperator(
+        task_id="deploy", model_uri=second, serving_conn_id=SCORER, store=life.store_uri, deferrable=True,
+        strategy=BlueGreen(timedelta(hours=1)), timeout=timedelta(seconds=5),
+    )  # fmt: skip
+    with pytest.raises(TaskDeferred):
+        soaking.execute(context("deploy", "stuck"))
+    third = life.version(3.0)
+    with pytest.raises(AirflowFailException, match="under way"):
+        life.deploy(third, "third")
+    deadline = life.newest().plan.deadline
+    while datetime.now(UTC) < deadline:
+        pass
+    assert life.deploy(third, "third", try_number=2)["fallback_version"] == 1
+    assert life.newest().standing.quarantined == (2,)
+    assert life.answer() == 14.0
+
+
+def test_a_soaking_release_waits_in_the_triggerer_and_goes_on_where_it_stopped(life: Life):
+    life.deploy(life.version(1.0))
+    task = DeployModelOperator(
+        task_id="deploy", model_uri=life.version(2.0), serving_conn_id=SCORER, store=life.store_uri, deferrable=True,
+        strategy=BlueGreen(timedelta(seconds=5)),
+    )  # fmt: skip
+    known = context("deploy", "run-2")
+    with pytest.raises(TaskDeferred) as deferred:
+        task.execute(known)
+    assert (deferred.value.method_name, deferred.value.timeout) == ("resume", task.timeout)
+    assert (life.newest().state, life.answer()) == (State.SOAKING, 13.0)
+    task.deferrable = False
+    generation = life.ledger.generation()
+    result = task.resume(known, None, **deferred.value.kwargs)
+    assert result["state"] == "SUCCEEDED"
+    assert life.ledger.generation() == generation + 1, "the same execution does not take its own release over"
+
+
+def test_a_retry_resumes_the_release_of_the_try_before(life: Life):
+    life.deploy(life.version(1.0))
+    second = life.version(2.0)
+    with pytest.raises(TaskDeferred):
+        life.deploy(second, "run-2", deferrable=True, strategy=BlueGreen(timedelta(seconds=5)))
+    opened = life.newest().id
+    assert life.deploy(second, "run-2", try_number=2)["release"] == opened
+
+
+def test_an_alias_is_resolved_to_the_version_it_names(life: Life):
+    life.register(life.upload(models.linear(life.folder / "m", 7.0)), alias="challenger")
+    assert life.deploy(f"models:/{life.model}@challenger")["version"] == 1
+
+
+@pytest.mark.parametrize(
+    "uri", ["flights", "models:/flights", "models:/../1", "models:/flights/0", "models:/flights/01"]
+)
+def test_a_bad_model_uri_is_one_clear_error(life: Life, uri):
+    with pytest.raises(AirflowFailException, match="not a model URI|not allowed"):
+        life.deploy(uri)
+
+
+def test_an_unmanaged_endpoint_is_adopted_so_that_there_is_a_way_back(life: Life):
+    first, second = life.version(1.0), life.version(2.0)
+    version = life.registry.get(ModelUri.parse(first))
+    life.serving.stage(life.model, 1, version.artifact_uri, life.store)
+    life.serving.load(life.model, 1)
+    while life.serving.versions(life.model) != {1: VersionState.READY}:
+        pass
+    life.serving.route(life.model, {1: 100})
+    assert life.deploy(second)["fallback_version"] == number(first)
