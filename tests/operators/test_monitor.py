@@ -16,9 +16,9 @@ from tests.operators.test_evaluate import data  # noqa: F401
 CHECKS = [Health(), Quality("mae", tolerance=0.05), Drift()]
 
 
-def monitor(life: Life, data: str, **more: Any) -> dict[str, Any]:
+def monitor(life: Life, rows: str, **more: Any) -> dict[str, Any]:
     task = MonitorModelOperator(
-        task_id="monitor", endpoint=life.endpoint, data=data, target="label", store=life.store_uri,
+        task_id="monitor", endpoint=life.endpoint, data=rows, target="label", store=life.store_uri,
         **{"checks": CHECKS, **more},
     )  # fmt: skip
     return task.execute(context("monitor"))

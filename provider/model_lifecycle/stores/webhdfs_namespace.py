@@ -143,15 +143,16 @@ class Namespace:
             failure: ModelLifecycleError = Conflict(f"{new} exists, or cannot be made", target=self.nodes.target)
         except (Conflict, NotFound, Unavailable) as error:
             failure = error
-        if not self._renamed(old, new, identity, deadline):
-            raise failure
-
-    def _renamed(self, old: str, new: str, identity: int, deadline: Deadline) -> bool:
-        """Tell whether what lay at ``old`` lies at ``new``: the answer to an earlier request may have been lost."""
         try:
             found = self.status(new, deadline)
         except NotFound:
-            return False
+            raise failure from failure.__cause__
+        if not self._is_ours(found, old, identity, deadline):
+            # Of a file that shall go where a folder is, HDFS says IOException, which might have passed.
+            raise Conflict(f"{new} exists", target=self.nodes.target) from failure
+
+    def _is_ours(self, found: Status, old: str, identity: int, deadline: Deadline) -> bool:
+        """Tell whether what lies at the new name is what lay at ``old``: the answer of a rename may have been lost."""
         if identity:
             return found.identity == identity
         try:
