@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import fcntl
 import json
 import os
-import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import requests
 
 from demo.drill import drill
+from demo.folder import own_folder
 from demo.readback import readable, registered, registry_aliases, traffic
 from demo.rerun import rerun
 from demo.schedule import RETRAIN, follow, months, show_failures, show_months
@@ -25,7 +23,6 @@ from demo.screen import Screen
 from demo.servers import ROOT, Servers
 from model_lifecycle.core.errors import ModelLifecycleError
 
-MARKER = "made-by-the-demo"
 SECONDS_FOR_A_MONTH = 300
 FIRST_MONTH = 2
 MANUAL = ("promote_model", "rollback_model")
@@ -58,27 +55,6 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
 
 def _flag(name: str) -> bool:
     return os.environ.get(name, "").lower() not in ("", "0", "false", "no")
-
-
-@contextmanager
-def fresh_folder(screen: Screen, folder: Path) -> Iterator[None]:
-    """An empty folder of our own; what an earlier demo left is removed, anything else is not touched.
-
-    :raises SystemExit: if another demo runs in it, or if it is not ours.
-    """
-    if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).exists():
-        sys.exit(f"{folder} was not made by the demo and is not empty: name another --folder")
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / MARKER).open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            sys.exit(f"another demo runs in {folder}")
-        for old in sorted(folder.iterdir()):
-            if old.name != MARKER:
-                screen.line(f"[dim]Removing {old} of an earlier demo[/]")
-                shutil.rmtree(old) if old.is_dir() else old.unlink()
-        yield
 
 
 def start(screen: Screen, servers: Servers) -> None:
@@ -191,7 +167,7 @@ def stay(screen: Screen, servers: Servers) -> None:
 def main(argv: Sequence[str]) -> int:
     """Run everything; 0 only if all of it happened as it should."""
     options, screen = arguments(argv), Screen()
-    with fresh_folder(screen, options.folder):
+    with own_folder(screen, options.folder):
         servers = Servers(options.folder, last_month=FIRST_MONTH + options.months - 1, port=options.port)
         if servers.missing and options.require_hdfs:
             sys.exit(f"no HDFS: apt-get install {' '.join(servers.missing)}")

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from demo import __main__ as demo
+from demo.folder import VARIABLE, own_folder
+from demo.screen import Screen
 
 ROOT = Path(__file__).parents[2]
 MONTHS = ["2013-02", "2013-03", "2013-04"]
@@ -136,16 +138,26 @@ def test_a_folder_that_is_not_its_own_is_refused_and_left_alone(tmp_path):
 
 
 def test_a_second_demo_in_the_same_folder_is_refused(tmp_path):
-    with demo.fresh_folder(demo.Screen(), tmp_path), pytest.raises(SystemExit, match="another demo"):
+    with own_folder(Screen(), tmp_path), pytest.raises(SystemExit, match="another demo"):
         demo.main(["--folder", str(tmp_path)])
 
 
 def test_what_an_earlier_demo_left_is_removed_and_named(tmp_path, capsys):
-    with demo.fresh_folder(demo.Screen(), tmp_path):
+    with own_folder(Screen(), tmp_path):
         (tmp_path / "mlflow").mkdir()
-    with demo.fresh_folder(demo.Screen(), tmp_path):
+    with own_folder(Screen(), tmp_path):
         assert not (tmp_path / "mlflow").exists()
     assert "mlflow" in capsys.readouterr().out
+
+
+def test_what_an_earlier_demo_left_running_is_ended(tmp_path):
+    with subprocess.Popen(["sleep", "600"], env={VARIABLE: str(tmp_path), "PATH": os.environ["PATH"]}) as orphan:
+        with own_folder(Screen(), tmp_path):
+            assert orphan.wait(10) == -signal.SIGKILL
+    with subprocess.Popen(["sleep", "600"], env={"PWD": str(tmp_path), "PATH": os.environ["PATH"]}) as stranger:
+        with own_folder(Screen(), tmp_path):
+            assert stranger.poll() is None
+        stranger.kill()
 
 
 def test_without_java_it_says_what_is_missing_and_uses_a_folder(tmp_path, monkeypatch):

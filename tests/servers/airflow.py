@@ -68,6 +68,8 @@ class AirflowServer:
         self.url = f"http://127.0.0.1:{self.port}"
         self.settings = {"AIRFLOW__CORE__PARALLELISM": str(parallelism), **_preloading(preload), **(env or {})}
         self.servers: dict[str, Server] = {}
+        self._commands: set[subprocess.Popen[str]] = set()
+        self._stopped = False
         self._api: AirflowApi | None = None
 
     @property
@@ -115,7 +117,11 @@ class AirflowServer:
         return self._api
 
     def start(self) -> Self:
-        """Start everything and wait until every component is healthy."""
+        """Start everything and wait until every component is healthy.
+
+        :raises RuntimeError: if one ends instead, with its log, or if another thread calls :meth:`stop` meanwhile.
+        """
+        self._stopped = False
         self.prepare()
         self.spawn()
         self.wait_ready()
@@ -139,13 +145,15 @@ class AirflowServer:
         for name in COMPONENTS:
             quiet = () if name == "dag-processor" else ("--skip-serve-logs",)
             self.servers[name] = self._server(name, *quiet)
-        for server in self.servers.values():
+        for server in list(self.servers.values()):
+            if self._stopped:
+                raise RuntimeError("Airflow was stopped while it started")
             server.spawn()
 
     def wait_ready(self) -> None:
         """Wait until every component is healthy; one that ends instead is an error that shows its log."""
         try:
-            for server in self.servers.values():
+            for server in list(self.servers.values()):
                 server.wait_ready()
         except BaseException:
             self.stop()
@@ -153,6 +161,9 @@ class AirflowServer:
 
     def stop(self) -> None:
         """Stop everything, running tasks included; the data stay."""
+        self._stopped = True
+        for command in list(self._commands):
+            command.kill()
         servers, self.servers = list(self.servers.values()), {}
         for server in servers:
             if server.alive:
@@ -165,18 +176,27 @@ class AirflowServer:
 
         :raises RuntimeError: if it fails, with what it printed last.
         """
-        done = subprocess.run(
+        process = subprocess.Popen(
             [*_AIRFLOW, *arguments],
             env=self.env,
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=timeout,
+            start_new_session=True,
         )
-        if done.returncode:
-            raise RuntimeError(f"airflow {' '.join(arguments)}: exit {done.returncode}\n{done.stderr[-4000:]}")
-        return done.stdout
+        self._commands.add(process)
+        try:
+            output, errors = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            output, errors = process.communicate()
+        finally:
+            self._commands.discard(process)
+        if process.returncode:
+            raise RuntimeError(f"airflow {' '.join(arguments)}: exit {process.returncode}\n{errors[-4000:]}")
+        return output
 
     def __enter__(self) -> Self:
         try:
