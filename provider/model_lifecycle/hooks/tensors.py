@@ -47,7 +47,7 @@ def to_answer(value: Any, header: str | None = None) -> Answer:
     try:
         outputs = {tensor["name"]: _rows(tensor["data"], tensor["shape"]) for tensor in value["outputs"]}
         said = str(value.get("model_version") or header or "")
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise Invalid(f"the answer is no infer response of the protocol: {error!r}") from error
     return Answer(int(said) if said.isascii() and said.isdigit() else None, outputs)
 
