@@ -54,6 +54,23 @@ def test_the_champion_itself_passes_when_the_task_is_cleared(life: Life, data):
     assert "is the champion already" in evaluate(life, uri, data)["reason"]
 
 
+def test_a_cleared_task_comes_to_its_old_verdict_after_the_champion_has_changed(life: Life, data):
+    life.release(3.0, "run-1")
+    winner, loser = life.version(2.5), life.version(9.0)
+    before = [evaluate(life, uri, data) for uri in (winner, loser)]
+    life.release(2.0, "run-2")
+    assert [evaluate(life, uri, data) for uri in (winner, loser)] == before
+    assert [report["verdict"] for report in before] == ["PASS", "FAIL"]
+
+
+def test_a_cleared_first_task_still_has_no_champion_to_beat(life: Life, data):
+    first = life.version(3.0)
+    before = evaluate(life, first, data)
+    life.release(2.0, "run-2")
+    assert evaluate(life, first, data) == before
+    assert before["champion"] is None
+
+
 def test_data_that_a_version_was_trained_on_is_refused(life: Life, data):
     source = models.linear(life.folder / "cheat", 2.0)
     task = UploadModelOperator(

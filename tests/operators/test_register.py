@@ -60,3 +60,11 @@ def test_a_bad_alias_is_refused_before_anything_is_registered(life: Life):
     with pytest.raises(AirflowFailException, match="alias"):
         life.register(artifact, alias="not an alias")
     assert list(life.registry.search(life.model)) == []
+
+
+def test_an_old_run_that_is_repeated_takes_no_alias_from_a_newer_version(life: Life):
+    old, new = (life.upload(models.linear(life.folder / name, offset)) for name, offset in (("old", 1.0), ("new", 2.0)))
+    life.register(old, alias="challenger")
+    newer = life.register(new, alias="challenger")
+    assert life.register(old, alias="challenger") == f"models:/{life.model}/1"
+    assert life.registry.get(ModelUri(life.model, alias="challenger")).uri == newer

@@ -14,11 +14,15 @@ from model_lifecycle.core.checks import Measurement, Verdict, report
 from model_lifecycle.core.errors import Invalid, NotFound
 from model_lifecycle.core.manifest import Manifest
 from model_lifecycle.core.models import CHAMPION, ModelUri, ModelVersion
-from model_lifecycle.operators.base import ModelLifecycleOperator
+from model_lifecycle.operators.base import ModelLifecycleOperator, task_key
 from model_lifecycle.operators.data import input_columns, read_table, scores, split_labels
 
 if TYPE_CHECKING:
     import pandas as pd
+
+RIVAL_TAG = "model_lifecycle.rival."
+"""With the key of the task that compared: what it compared with."""
+NOBODY = "nobody"
 
 
 class EvaluateModelOperator(ModelLifecycleOperator):
@@ -28,6 +32,9 @@ class EvaluateModelOperator(ModelLifecycleOperator):
     on the confidence interval of the difference: PASS if the candidate is surely better by ``margin``, FAIL if it is
     surely not, INCONCLUSIVE if the rows cannot tell. Without a champion the candidate has to beat the constant
     prediction. Data that a version was trained on, as recorded by :class:`UploadModelOperator`, is refused.
+
+    The rival is noted as a tag on the candidate: cleared and run again after the champion has changed, the task
+    compares with the same version as before and comes to the same verdict.
 
     :param model_uri: the candidate.
     :param champion: the version to compare with; the model's ``champion`` by default.
@@ -73,7 +80,7 @@ class EvaluateModelOperator(ModelLifecycleOperator):
         """Predict with both, compare, and say why."""
         registry = self.model_registry()
         candidate = registry.get(ModelUri.parse(self.model_uri))
-        champion = self._champion(candidate)
+        champion = self._rival(candidate, RIVAL_TAG + task_key(context))
         names = {"candidate": candidate.uri, "champion": champion.uri if champion else None, "data": self.data}
         if champion and champion.version == candidate.version:
             same = Measurement(self.metric, Verdict.PASS, reason=f"{candidate.uri} is the champion already")
@@ -89,6 +96,18 @@ class EvaluateModelOperator(ModelLifecycleOperator):
         from model_lifecycle.core.quality import compare
 
         return compare(self.metric, labels, ours, theirs, margin=self.margin, min_samples=self.min_samples)
+
+    def _rival(self, candidate: ModelVersion, tag: str) -> ModelVersion | None:
+        """The version this task compared with when it first ran, or else the champion of today."""
+        noted = candidate.tags.get(tag)
+        if noted is not None:
+            self.log.info("Comparing with the same rival as when this task first ran: %s", noted)
+            return None if noted == NOBODY else self.model_registry().get(ModelUri.parse(noted))
+        champion = self._champion(candidate)
+        if champion is None or champion.version != candidate.version:
+            rival = champion.uri if champion else NOBODY
+            self.model_registry().set_tags(candidate.name, candidate.version, {tag: rival})
+        return champion
 
     def _champion(self, candidate: ModelVersion) -> ModelVersion | None:
         wanted = ModelUri.parse(self.champion) if self.champion else ModelUri(candidate.name, alias=CHAMPION)

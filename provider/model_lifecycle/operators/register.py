@@ -7,9 +7,11 @@ from typing import Any
 
 from airflow.sdk import Context
 
-from model_lifecycle.core.errors import Conflict
+from model_lifecycle.core.errors import Conflict, NotFound
 from model_lifecycle.core.manifest import Manifest
+from model_lifecycle.core.models import ModelUri, ModelVersion
 from model_lifecycle.core.names import check_name
+from model_lifecycle.hooks.registry import ModelRegistryHook
 from model_lifecycle.operators.base import ModelLifecycleOperator
 from model_lifecycle.operators.links import ModelVersionLink, publish_version_link
 
@@ -25,8 +27,8 @@ class RegisterModelOperator(ModelLifecycleOperator):
 
     :param model_name: the registered model's name.
     :param artifact_uri: what :class:`UploadModelOperator` returned.
-    :param alias: an alias to set on the version, such as ``challenger``. ``champion`` is moved by
-        :class:`PromoteModelOperator` only.
+    :param alias: an alias to set on the version, such as ``challenger``, unless a newer version has it. ``champion``
+        is moved by :class:`PromoteModelOperator` only.
     :param tags: further tags.
     :param description: a text for people, in markdown.
     :param mlflow_run_id: the training run in the registry's own tracking system.
@@ -77,11 +79,23 @@ class RegisterModelOperator(ModelLifecycleOperator):
             run_id=self.mlflow_run_id,
             link=getattr(context["ti"], "log_url", None),
         )
-        if self.alias:
-            registry.set_alias(self.model_name, self.alias, version.version)
+        self._point_alias(registry, version)
         publish_version_link(context, registry, version)
         self.log.info("%s is %s", self.artifact_uri, version.uri)
         return version.uri
+
+    def _point_alias(self, registry: ModelRegistryHook, version: ModelVersion) -> None:
+        """Aliases only move forward: an old run that is cleared and run again takes none from a newer version."""
+        if not self.alias:
+            return
+        try:
+            holder = registry.get(ModelUri(self.model_name, alias=self.alias)).version
+        except NotFound:
+            holder = 0
+        if holder > version.version:
+            self.log.info("Alias %s stays at the newer version %s", self.alias, holder)
+        else:
+            registry.set_alias(self.model_name, self.alias, version.version)
 
     def _check(self, manifest: Manifest) -> None:
         if self.alias:
