@@ -35,8 +35,10 @@ def follow(screen: Screen, api: AirflowApi, dag: str, expected: int, timeout: fl
     raise RuntimeError(f"{dag}: {expected} runs have not finished after {timeout:.0f} s")
 
 
-def follow_one(screen: Screen, api: AirflowApi, dag: str, run_id: str, timeout: float) -> dict[str, Any]:
-    """Show one run until it has finished, and return it.
+def follow_one(
+    screen: Screen, api: AirflowApi, dag: str, run_id: str, timeout: float, name: str = ""
+) -> dict[str, Any]:
+    """Show one run until it has finished, under its DAG's name or another, and return it.
 
     :raises RuntimeError: if it has not after ``timeout`` seconds.
     """
@@ -45,7 +47,7 @@ def follow_one(screen: Screen, api: AirflowApi, dag: str, run_id: str, timeout: 
         while time.monotonic() < deadline:
             run = _retried(lambda: api.run(dag, run_id))
             if run:
-                board.show(dag, run["state"], _doing(api, dag, run), _seconds(run))
+                board.show(name or dag, run["state"], _doing(api, dag, run), _seconds(run))
                 if run["state"] in FINISHED:
                     return run
             time.sleep(1)
