@@ -129,6 +129,8 @@ with DAG(
     # [END rollback]
     keep_champion = EmptyOperator(task_id="keep_champion")
 
+    # [START flow]
     decide(evaluate.output) >> [deploy, keep_champion]
     deploy >> monitor
     judge(monitor.output) >> [promote, roll_back]
+    # [END flow]

@@ -46,6 +46,7 @@ def makers() -> dict[Kind, Callable[[Path, float], Path]]:
     }
 
 
+# [START contract]
 class TestOpenInference(ServingContract):
     @pytest.fixture
     def new_hook(self, scorer_server: ScorerServer, monkeypatch: pytest.MonkeyPatch) -> NewHook:
@@ -63,6 +64,9 @@ class TestOpenInference(ServingContract):
             return store.publish(folder, models.manifest_of(folder, model))
 
         return publish
+
+
+# [END contract]
 
 
 def test_airflow_finds_the_hook_by_the_type_of_the_connection(hook):
