@@ -22,12 +22,12 @@ from tests.servers.hdfs import Cluster, HdfsCluster
 from tests.servers.hdfs_ha import HaCluster
 
 MIB = 1 << 20
-SIZE = 32 * MIB
+SIZE = 16 * MIB
 Act = Callable[[], object]
 
 
 class Slowly:
-    """Progress that holds a transfer back to 16 MiB/s and acts once, when that many bytes have passed."""
+    """Progress that holds a transfer back to 8 MiB/s and acts once, when that many bytes have passed."""
 
     def __init__(self, after: int, act: Act) -> None:
         self.after, self.act, self.moved, self.acted = after, act, 0, False
@@ -37,7 +37,7 @@ class Slowly:
         if self.moved >= self.after and not self.acted:
             self.acted = True
             self.act()
-        time.sleep(max(count, 0) / (16 * MIB))
+        time.sleep(max(count, 0) / (8 * MIB))
 
 
 @contextmanager
@@ -67,7 +67,9 @@ def healed(cluster: Cluster) -> None:
 
 @pytest.fixture(scope="module")
 def pair_of_datanodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HdfsCluster]:
-    with HdfsCluster(tmp_path_factory.mktemp("pair"), datanodes=2, replication=2) as cluster:
+    # Reading a rotten block, a DataNode asks its peers again after growing pauses: of 3 s, were it not for this.
+    quick = {"dfs.client.retry.window.base": 10}
+    with HdfsCluster(tmp_path_factory.mktemp("pair"), datanodes=2, replication=2, properties=quick) as cluster:
         yield cluster
 
 
@@ -101,7 +103,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, FileEntry]:
 
 def files_of(*urls: str, deadline: float = 60, timeout: tuple[float, float] = (2, 10)) -> WebHdfs:
     root = f"/tests/{uuid4().hex}"
-    return WebHdfs(urls, root, user="root", block_size=4 * MIB, deadline=deadline, timeout=timeout)
+    return WebHdfs(urls, root, user="root", block_size=2 * MIB, deadline=deadline, timeout=timeout)
 
 
 def check_whole(cluster: Cluster, files: WebHdfs, source: tuple[Path, FileEntry]) -> None:
@@ -117,7 +119,7 @@ def check_whole(cluster: Cluster, files: WebHdfs, source: tuple[Path, FileEntry]
 def test_a_datanode_killed_during_an_upload_costs_only_time(
     pair: HdfsCluster, source: tuple[Path, FileEntry], number: int
 ) -> None:
-    files, slowly = files_of(pair.url), Slowly(12 * MIB, pair.datanodes[number].kill)
+    files, slowly = files_of(pair.url), Slowly(6 * MIB, pair.datanodes[number].kill)
     files.put("model.bin", *source, slowly)
     assert slowly.acted
     assert slowly.moved == SIZE
@@ -132,12 +134,12 @@ def test_a_namenode_killed_during_an_upload_costs_only_time(pair: HdfsCluster, s
             pair.namenode.kill()
             arrange(pair.namenode.restart)
 
-        files.put("model.bin", *source, Slowly(12 * MIB, kill))
+        files.put("model.bin", *source, Slowly(6 * MIB, kill))
     check_whole(pair, files, source)
 
 
 def test_a_namenode_that_stays_away_is_an_honest_error(pair: HdfsCluster, source: tuple[Path, FileEntry]) -> None:
-    files, slowly = files_of(pair.url, deadline=4), Slowly(12 * MIB, pair.namenode.kill)
+    files, slowly = files_of(pair.url, deadline=4), Slowly(6 * MIB, pair.namenode.kill)
     with pytest.raises(Unavailable):
         files.put("model.bin", *source, slowly)
     assert slowly.moved == 0
@@ -183,7 +185,7 @@ def test_a_datanode_killed_during_a_download_costs_only_time(
 ) -> None:
     files = files_of(pair.url)
     files.put("model.bin", *source, lambda _: None)
-    files.get("model.bin", tmp_path / "back", source[1], Slowly(8 * MIB, pair.datanodes[number].kill))
+    files.get("model.bin", tmp_path / "back", source[1], Slowly(4 * MIB, pair.datanodes[number].kill))
     assert (tmp_path / "back").read_bytes() == source[0].read_bytes()
 
 
@@ -192,7 +194,7 @@ def spoil_last_block(cluster: HdfsCluster, number: int) -> None:
     blocks = [path for path in (cluster.folder / f"dn{number}").rglob("blk_*") if path.suffix != ".meta"]
     newest = max(blocks, key=lambda path: int(path.name.split("_")[1]))
     with newest.open("r+b") as block:
-        block.seek(2 * MIB)
+        block.seek(MIB)
         block.write(bytes(byte ^ 0xFF for byte in os.urandom(64)))
 
 
@@ -222,7 +224,7 @@ def test_what_a_killed_client_left_is_not_taken_for_the_file(
 
     files = files_of(pair.url)
     with pytest.raises(Killed):
-        files.put("model.bin", *source, Slowly(12 * MIB, kill))
+        files.put("model.bin", *source, Slowly(6 * MIB, kill))
     assert not files.proven("model.bin", *source)
     files.put("model.bin", *source, lambda _: None)
     check_whole(pair, files, source)
@@ -235,7 +237,7 @@ def test_a_graceful_failover_during_an_upload_costs_only_time(ha: HaCluster, sou
     active = ha.active()
     files = files_of(*ha.urls)
     with later(0) as arrange:
-        files.put("model.bin", *source, Slowly(12 * MIB, lambda: arrange(lambda: ha.failover(active, 3 - active))))
+        files.put("model.bin", *source, Slowly(6 * MIB, lambda: arrange(lambda: ha.failover(active, 3 - active))))
     assert ha.active() == 3 - active
     check_whole(ha, files, source)
 
@@ -251,7 +253,7 @@ def test_an_active_namenode_killed_during_an_upload_costs_only_time(
             ha.namenodes[active - 1].kill()
             arrange(lambda: ha.transition_to_active(3 - active, force=True))
 
-        files.put("model.bin", *source, Slowly(12 * MIB, kill))
+        files.put("model.bin", *source, Slowly(6 * MIB, kill))
     assert files.proven("model.bin", *source)
     check_whole(ha, files, source)
 
@@ -260,7 +262,7 @@ def test_nobody_promoted_is_an_honest_error(ha: HaCluster, source: tuple[Path, F
     active = ha.active()
     files = files_of(*ha.urls, deadline=4, timeout=(2, 4))
     with pytest.raises(Unavailable):
-        files.put("model.bin", *source, Slowly(12 * MIB, ha.namenodes[active - 1].kill))
+        files.put("model.bin", *source, Slowly(6 * MIB, ha.namenodes[active - 1].kill))
     with pytest.raises(Unavailable, match="no NameNode can be used.*standby"):
         files.children("absent")
     ha.transition_to_active(3 - active, force=True)

@@ -29,7 +29,6 @@ OVERLOOKED = {
     "stores/base.py": "tests/stores/test_local.py",
     "operators/base.py": "tests/operators/test_upload.py",
     "operators/rollout.py": "tests/operators/test_deploy.py",
-    "scorer/server.py": "tests/hooks/test_open_inference.py",
     "sensors/base.py": "tests/sensors/test_version.py",
     "stores/webhdfs_calls.py": "tests/stores/test_webhdfs.py",
     "stores/webhdfs_errors.py": "tests/stores/test_webhdfs.py",

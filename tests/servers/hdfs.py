@@ -142,7 +142,7 @@ class Cluster:
             "dfs.permissions.enabled": True,
             "dfs.webhdfs.enabled": True,
             "dfs.namenode.datanode.registration.ip-hostname-check": False,
-            "dfs.namenode.heartbeat.recheck-interval": 2000,
+            "dfs.namenode.heartbeat.recheck-interval": 500,
             "dfs.heartbeat.interval": 1,
             "dfs.namenode.safemode.extension": 500,
             **self.properties,

@@ -46,7 +46,7 @@ class ArtifactStore:
     :param base: the URI of the root, under which artifact URIs are formed: ``file:///models`` or
         ``webhdfs://host:port[,host2:port2]/models``.
     :param uri: the URI from which the store was opened, where that is another one.
-    :param threads: files moved at once. Each holds a few MiB, whatever its size.
+    :param threads: files moved at once, each with a few MiB of memory whatever its size; 1 makes no threads.
     """
 
     def __init__(self, files: Filesystem, base: str, *, uri: str | None = None, threads: int = 4) -> None:
@@ -282,9 +282,14 @@ class ArtifactStore:
 
     def _each(self, work: Callable[[FileEntry], None], entries: Iterable[FileEntry]) -> None:
         """Do the work for every file, the largest first; the first error ends it, and files not begun stay so."""
+        ordered = sorted(entries, key=lambda entry: -entry.size)
+        if self.threads == 1:
+            for entry in ordered:
+                work(entry)
+            return
         pool = ThreadPoolExecutor(self.threads, thread_name_prefix="transfer")
         try:
-            tasks = [pool.submit(work, entry) for entry in sorted(entries, key=lambda entry: -entry.size)]
+            tasks = [pool.submit(work, entry) for entry in ordered]
             for task in tasks:
                 task.result()
         finally:

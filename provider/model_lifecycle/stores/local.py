@@ -40,10 +40,10 @@ _ERRORS: dict[int, type[ModelLifecycleError]] = {
 """What the kernel answers, and what it means to us; whatever is not listed (ENOSPC, EIO, ESTALE) may pass."""
 
 
-def local_store(root: Path, *, uri: str | None = None) -> ArtifactStore:
+def local_store(root: Path, *, uri: str | None = None, threads: int = 4) -> ArtifactStore:
     """The model store in a folder of this machine, made when something is first published."""
     files = LocalFilesystem(root)
-    return ArtifactStore(files, files.root.as_uri(), uri=uri)
+    return ArtifactStore(files, files.root.as_uri(), uri=uri, threads=threads)
 
 
 class LocalFilesystem(Filesystem):

@@ -31,7 +31,7 @@ FILE_MODE = "640"
 BLOCK_SIZE = 128 << 20
 SLOWEST = 2 << 20
 """Bytes per second: a transfer may take that much longer than the deadline of other verbs, and no more."""
-BARREN = 6
+BARREN = 4
 """Streams in a row that open and give no byte: then the stored bytes themselves cannot be read."""
 
 _MAX_PATH = 4000
@@ -168,6 +168,9 @@ class WebHdfs(Filesystem):
         def store() -> None:
             with Body(source(), path, size, self.block_size, progress) as body:
                 self._send(place, body, deadline, used)
+                if body.sent < body.size:
+                    message = f"{place}: the server answered after {body.sent:,} of {body.size:,} bytes"
+                    raise Unavailable(message, target=self._nodes.target)
                 if body.sha256.hexdigest() != digest:
                     raise Corrupt(f"{path} changed before it was sent", hint="publish when nothing writes into it")
                 self._prove(place, body, deadline)
