@@ -22,11 +22,8 @@ def rerun(screen: Screen, servers: Servers, run_ids: list[str], timeout: float) 
         again = [task["task_id"] for task in api.tasks(RETRAIN, run_id) if task["try_number"] > tried[task["task_id"]]]
         show_failures(screen, run_id, failures(api, RETRAIN, run_id, api.tasks(RETRAIN, run_id)))
         repeated[run_id] = {"state": run["state"], "cleared": cleared, "ran_again": sorted(again)}
-        screen.check(
-            run["state"] == "success" and "train" in again,
-            f"{month_of(run)} ran again",
-            f"{len(again)} tasks, {run['state']}",
-        )
+        well = run["state"] == "success" and "train" in again
+        screen.check(well, f"{month_of(run)} ran again", f"{len(again)} tasks, {run['state']}")
     after = standing(servers)
     for name, value in before.items():
         shown = len(value) if isinstance(value, list) else value
