@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -42,18 +42,17 @@ class Slowly:
 
 @contextmanager
 def later(seconds: float) -> Iterator[Callable[[Act], None]]:
-    """Gives a function that does something that many seconds after it was called; everything is done at the end."""
-    timers: list[threading.Timer] = []
+    """Gives a function that does something that many seconds after it was called; its errors come out at the end."""
+    tasks: list[Future[object]] = []
 
-    def arrange(act: Act) -> None:
-        timers.append(threading.Timer(seconds, act))
-        timers[-1].start()
+    def delayed(act: Act) -> object:
+        time.sleep(seconds)
+        return act()
 
-    try:
-        yield arrange
-    finally:
-        for timer in timers:
-            timer.join()
+    with ThreadPoolExecutor(1) as pool:
+        yield lambda act: tasks.append(pool.submit(delayed, act))
+    for task in tasks:
+        task.result()
 
 
 def healed(cluster: Cluster) -> None:

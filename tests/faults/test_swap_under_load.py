@@ -43,6 +43,15 @@ class Reply:
     right: bool
 
 
+@dataclass(frozen=True)
+class Move:
+    """A route call: when it was called and when it returned (monotonic seconds), and to which version."""
+
+    called: float
+    returned: float
+    version: int
+
+
 @dataclass
 class Caller:
     """One thread that asks without pause; ``kept`` says whether over one connection or a new one each time."""
@@ -139,11 +148,12 @@ def load(hook: OpenInferenceHook, scorer_server: ScorerServer, model: str, tmp_p
 
 
 def test_nobody_notices_a_swap_a_rollback_a_broken_version_and_an_unload(load, hook, model):
-    routed: list[tuple[float, int]] = []
+    moves: list[Move] = []
 
     def route(version: int) -> None:
+        called = time.monotonic()
         hook.route(model, {version: 100})
-        routed.append((time.monotonic(), version))
+        moves.append(Move(called, time.monotonic(), version))
         load.go_on()
 
     hook.load(model, 2)
@@ -178,20 +188,12 @@ def test_nobody_notices_a_swap_a_rollback_a_broken_version_and_an_unload(load, h
     )
     assert not faults
     assert all(reply.right for reply in replies)
-    late = 0
-    for (since, version), (until, _) in zip(routed, [*routed[1:], (float("inf"), 0)], strict=True):
-        inside = [reply for reply in replies if since <= reply.began and reply.ended < until]
-        # Whoever asked after the route call had returned, and was answered before the next one returned, ...
-        wrong = [reply for reply in inside if reply.version != version and not _overlaps(reply, routed, since)]
-        late += len(wrong)
-        assert inside
-    assert late == 0
-
-
-def _overlaps(reply: Reply, routed: list[tuple[float, int]], since: float) -> bool:
-    """... is answered by that version, unless the next route call was already under way."""
-    following = next((moment for moment, _ in routed if moment > since), float("inf"))
-    return reply.ended > following
+    for now, following in zip(moves, [*moves[1:], Move(float("inf"), float("inf"), 0)], strict=True):
+        steady = [reply for reply in replies if now.returned <= reply.began and reply.ended <= following.called]
+        assert {reply.version for reply in steady} == {now.version}
+        # Who was still being answered when the next call came was answered by one of the two.
+        crossing = [reply for reply in replies if now.returned <= reply.began < following.called < reply.ended]
+        assert {reply.version for reply in crossing} <= {now.version, following.version}
 
 
 def test_a_split_of_traffic_under_load_is_a_split_and_nothing_fails(load, hook, model):

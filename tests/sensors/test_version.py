@@ -14,7 +14,7 @@ def test_a_version_that_is_there_needs_no_wait(life: Life):
 
 def test_a_version_that_is_not_there_is_waited_for_in_the_triggerer(life: Life):
     life.version(1.0)
-    sensor = ModelVersionSensor(task_id="wait", model_name=life.model, newer_than=1, timeout=60)
+    sensor = ModelVersionSensor(task_id="wait", model_name=life.model, newer_than=1, timeout=60, deferrable=True)
     with pytest.raises(TaskDeferred) as deferred:
         sensor.execute(context())
     assert deferred.value.timeout.total_seconds() == 60
