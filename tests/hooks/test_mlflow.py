@@ -4,8 +4,6 @@ import json
 import os
 import socket
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
@@ -23,6 +21,7 @@ from model_lifecycle.core.models import ModelUri
 from model_lifecycle.hooks import mlflow
 from model_lifecycle.hooks.mlflow import API, MlflowHook
 from model_lifecycle.testing.registry_contract import NewRegistry, RegistryContract, artifact_of, digest_of, register
+from tests.forks import Forks
 from tests.servers.mlflow import ADMIN, MlflowServer
 from tests.servers.process import free_ports
 
@@ -275,64 +274,28 @@ class _Pages(SimpleHTTPRequestHandler):
         pass
 
 
-# A registration with a SIGKILL in it. Everything is imported once; each attempt is a fork of its own.
-SWEEP = """
-import http.client, os, signal, sys
-from model_lifecycle.hooks.mlflow import MlflowHook
-from model_lifecycle.testing.registry_contract import artifact_of, digest_of
-
-def attempt(model, mode, number):
-    calls = 0
-    def counted(original, here):
-        def call(self, *args, **kwargs):
-            nonlocal calls
-            calls += here == mode == "before-send"
-            if here == mode == "before-send" and calls == number:
-                os.kill(os.getpid(), signal.SIGKILL)
-            answer = original(self, *args, **kwargs)
-            calls += here == mode == "after-answer"
-            if here == mode == "after-answer" and calls == number:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return answer
-        return call
-    http.client.HTTPConnection.send = counted(http.client.HTTPConnection.send, "before-send")
-    http.client.HTTPConnection.getresponse = counted(http.client.HTTPConnection.getresponse, "after-answer")
+def register_one(model: str) -> None:
+    """One registration, as a task makes it; run in a fork."""
     made = MlflowHook("mlflow_default").register(model, artifact_of(model, "one"), digest_of("one"))
-    return 0 if made.version == 1 else 3
-
-def in_a_fork(*args):
-    child = os.fork()
-    if child == 0:
-        code = 4
-        try:
-            code = attempt(*args)
-        finally:
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-for mode in ("before-send", "after-answer"):
-    for number in range(1, 40):
-        model = f"{sys.argv[1]}-{mode}-{number}"
-        died, again = in_a_fork(model, mode, number), in_a_fork(model, "never", 0)
-        print(model, died, again, flush=True)
-        if died != -signal.SIGKILL:
-            break
-"""
+    assert made.version == 1
 
 
 def test_a_registration_killed_anywhere_and_run_again_leaves_one_version(
-    hook: MlflowHook, mlflow_connection: str, model: str
+    hook: MlflowHook, mlflow_connection: str, model: str, tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-W", "ignore", "-c", SWEEP, model]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    rows = [line.split() for line in done.stdout.splitlines() if line.startswith(model)]
-    assert done.returncode == 0, done.stderr
-    assert {again for _, _, again in rows} == {"0"}, done.stderr
-    # Both sweeps end with an attempt that nobody killed.
-    assert [died for _, died, _ in rows].count("0") == 2
-    assert len(rows) > 12
-    for name, _, _ in rows:
-        assert [(found.version, found.digest) for found in hook.search(name)] == [(1, digest_of("one"))]
+    work, visited = "tests.hooks.test_mlflow:register_one", 0
+    with Forks(tmp_path / "forks.log") as forks:
+        for point in ("before-send", "after-answer"):
+            for number in range(1, 40):
+                name = f"{model}-{point}-{number}"
+                killed = forks.killed(point, number, work, name)
+                assert not forks.killed("never", 0, work, name)
+                assert [(found.version, found.digest) for found in hook.search(name)] == [(1, digest_of("one"))]
+                if not killed:
+                    break
+                visited += 1
+            assert not killed, "the registration never got through"
+    assert visited > 10
 
 
 def test_an_answer_that_is_lost_on_the_way_is_looked_up(
