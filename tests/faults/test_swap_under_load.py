@@ -1,123 +1,49 @@
 """Callers of an endpoint never notice that versions are loaded, routed, rolled back and unloaded.
 
-A closed loop of plain ``http.client`` without retries, over connections that are kept and over new ones, asks the
-unversioned endpoint of a real scorer while everything that a deploy and a rollback do is done to it.
+They ask the unversioned endpoint of a real scorer without pause and without retries, while everything that a deploy
+and a rollback do is done to it: once call by call through the hook, once by the operators themselves.
 """
 
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from airflow.sdk.exceptions import AirflowFailException
 
 from model_lifecycle.core.errors import Conflict
 from model_lifecycle.hooks.open_inference import OpenInferenceHook
 from model_lifecycle.hooks.serving import VersionState
 from model_lifecycle.testing.serving_contract import settled
 from tests import models
+from tests.callers import Load, Reply
+from tests.operators.life import Life
 from tests.servers.scorer import ScorerServer
-
-BODY = json.dumps(
-    {"inputs": [{"name": n, "shape": [2], "datatype": "FP64", "data": d} for n, d in models.INPUTS.items()]}
-)
-ENOUGH = 20
-"""Answers of each caller that a step waits for, so that the load is on while it happens and after."""
-
-
-@dataclass(frozen=True)
-class Reply:
-    """When a request was begun and ended (monotonic seconds), and what came back."""
-
-    began: float
-    ended: float
-    fault: str | None
-    version: int | None
-    right: bool
 
 
 @dataclass(frozen=True)
 class Move:
-    """A route call: when it was called and when it returned (monotonic seconds), and to which version."""
+    """A change of traffic: when it was called and when it returned (monotonic seconds), and to which version."""
 
     called: float
     returned: float
     version: int
 
 
-@dataclass
-class Caller:
-    """One thread that asks without pause; ``kept`` says whether over one connection or a new one each time."""
-
-    port: int
-    model: str
-    kept: bool
-    stop: threading.Event
-    replies: list[Reply] = field(default_factory=list)
-
-    def run(self) -> None:
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
-        while not self.stop.is_set():
-            if not self.kept:
-                connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
-            self.replies.append(self._ask(connection))
-            if not self.kept:
-                connection.close()
-        connection.close()
-
-    def _ask(self, connection: HTTPConnection) -> Reply:
-        began = time.monotonic()
-        try:
-            connection.request("POST", f"/v2/models/{self.model}/infer", BODY, {"Content-Type": "application/json"})
-            response = connection.getresponse()
-            body = response.read()
-        except (OSError, HTTPException) as error:
-            connection.close()
-            return Reply(began, time.monotonic(), repr(error), None, False)
-        if response.status != 200:
-            return Reply(began, time.monotonic(), f"{response.status} {body[:200]!r}", None, False)
-        value = json.loads(body)
-        version = int(value["model_version"])
-        # Each version adds its own number times 100: an answer mixed from two versions would show.
-        right = value["outputs"][0]["data"] == [11.0 + 100 * version, 22.0 + 100 * version]
-        header = response.headers["x-model-version"] == value["model_version"]
-        return Reply(began, time.monotonic(), None, version, right and header)
-
-
-class Load:
-    """Two callers over kept connections and two over new ones."""
-
-    def __init__(self, port: int, model: str) -> None:
-        self._stop = threading.Event()
-        self.callers = [Caller(port, model, kept, self._stop) for kept in (True, True, False, False)]
-        self._threads = [threading.Thread(target=caller.run) for caller in self.callers]
-
-    def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
-        self.go_on()
-
-    def go_on(self) -> None:
-        """Wait until every caller has had enough further answers."""
-        wanted = [len(caller.replies) + ENOUGH for caller in self.callers]
-        while any(len(caller.replies) < count for caller, count in zip(self.callers, wanted, strict=True)):
-            time.sleep(0.005)
-
-    def end(self) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    @property
-    def replies(self) -> list[Reply]:
-        return [reply for caller in self.callers for reply in caller.replies]
+def assert_each_answer_is_of_its_time(replies: Sequence[Reply], moves: Sequence[Move]) -> None:
+    """After a change has returned every new request is answered by its version, until the next change is called."""
+    for now, following in zip(moves, [*moves[1:], Move(float("inf"), float("inf"), 0)], strict=True):
+        steady = [reply for reply in replies if now.returned <= reply.began and reply.ended <= following.called]
+        assert {reply.version for reply in steady} == {now.version}
+        # Who asked before the next one had returned was answered by one of the two.
+        meanwhile = [reply for reply in replies if now.returned <= reply.began < following.returned]
+        assert {reply.version for reply in meanwhile} <= {now.version, following.version}
 
 
 @pytest.fixture
@@ -179,21 +105,59 @@ def test_nobody_notices_a_swap_a_rollback_a_broken_version_and_an_unload(load, h
     load.go_on()
     load.end()
 
-    replies = load.replies
-    faults = Counter(reply.fault for reply in replies if reply.fault)
-    per_version = Counter(reply.version for reply in replies)
-    worst = max(reply.ended - reply.began for reply in replies)
-    print(
-        f"\n{len(replies)} answers, {sum(faults.values())} failed, {dict(per_version)}, slowest {worst * 1000:.0f} ms"
-    )
-    assert not faults
-    assert all(reply.right for reply in replies)
-    for now, following in zip(moves, [*moves[1:], Move(float("inf"), float("inf"), 0)], strict=True):
-        steady = [reply for reply in replies if now.returned <= reply.began and reply.ended <= following.called]
-        assert {reply.version for reply in steady} == {now.version}
-        # Who was still being answered when the next call came was answered by one of the two.
-        crossing = [reply for reply in replies if now.returned <= reply.began < following.called < reply.ended]
-        assert {reply.version for reply in crossing} <= {now.version, following.version}
+    print(f"\n{load.told()}")
+    load.assert_right()
+    assert_each_answer_is_of_its_time(load.replies, moves)
+
+
+@pytest.fixture
+def called(life: Life, scorer_server: ScorerServer) -> Iterator[Load]:
+    """The load, on version 1, which was released by the operators."""
+    life.release(100.0, "run-1")
+    load = Load(scorer_server.port, life.model)
+    load.start()
+    yield load
+    load.end()
+
+
+def test_nobody_notices_what_the_operators_do_and_what_fails_them(called: Load, life: Life):
+    second, third = life.version(200.0), life.version(300.0)
+    cut, failing = life.version(0.0, make=models.broken), life.version(0.0, make=models.failing)
+    moves: list[Move] = []
+
+    def do(serving: int, task: Callable[..., object], *arguments: object, **more: object) -> None:
+        since = time.monotonic()
+        task(*arguments, **more)
+        moves.append(Move(since, time.monotonic(), serving))
+        called.go_on()
+
+    def refused(uri: str, run: str, why: str) -> None:
+        before = life.aliases()
+        with pytest.raises(AirflowFailException, match=why):
+            life.deploy(uri, run, inputs=models.INPUTS)
+        with pytest.raises(AirflowFailException, match="not version"):
+            life.promote(uri, run)
+        assert life.aliases() == before
+
+    do(2, life.deploy, second, "run-2")
+    do(2, life.promote, second, "run-2")
+    do(2, refused, cut, "run-4", "cannot be loaded")
+    do(2, refused, failing, "run-5", "smoke prediction")
+    assert life.aliases() == {"champion": 2, "previous": 1}
+    do(3, life.deploy, third, "run-3")
+    do(3, life.promote, third, "run-3")
+    do(3, refused, cut, "run-6", "cannot be loaded")
+    do(2, life.roll_back, "incident")
+    do(2, refused, third, "run-7", "quarantined")
+    do(3, life.deploy, third, "run-8", allow_quarantined=True)
+    do(2, life.roll_back, "incident 2")
+    called.end()
+
+    print(f"\n{called.told()} during {len(moves)} tasks")
+    called.assert_right()
+    assert_each_answer_is_of_its_time(called.replies, moves)
+    assert life.serving.versions(life.model) == {2: VersionState.READY}
+    assert life.aliases() == {"champion": 2, "previous": 1}
 
 
 def test_a_split_of_traffic_under_load_is_a_split_and_nothing_fails(load, hook, model):
