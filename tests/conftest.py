@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from uuid import uuid4
 
+import hypothesis
 import pytest
 
 from tests.fixtures_life import life, scorer_server  # noqa: F401
 from tests.fixtures_mlflow import mlflow_connection, mlflow_server  # noqa: F401
 from tests.servers.hdfs import HdfsCluster
+
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")  # no test asserts a time
 
 
 @pytest.fixture(scope="session")
