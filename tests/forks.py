@@ -75,6 +75,9 @@ def in_a_fork(work: Callable[..., object], *args: Any, **kwargs: Any) -> int:
 
 def serve() -> None:
     """Read attempts from standard input, one JSON object a line, and answer each with its exit code."""
+    # Airflow logs to standard output: that becomes the log, and answers get a way of their own.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
     for line in sys.stdin:
         asked = json.loads(line)
         module, _, name = asked["work"].partition(":")
@@ -84,7 +87,7 @@ def serve() -> None:
             die_at(asked["point"], asked["number"])
             work(*asked["arguments"])
 
-        print(in_a_fork(attempt), flush=True)
+        print(in_a_fork(attempt), file=answers, flush=True)
 
 
 class Forks:

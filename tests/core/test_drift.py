@@ -41,7 +41,7 @@ def draw(shape: str, rng: np.random.Generator, size: int) -> Any:
     return rng.normal(rng.normal(), rng.uniform(0.5, 2), size)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(SHAPES, SHAPES, st.integers(0, 2**32), st.sampled_from([500, 1777, 20_000]), st.sampled_from([500, 3000]))
 def test_the_binned_distance_is_the_exact_one_to_a_two_hundredth(
     shape: str, other: str, seed: int, n: int, m: int

@@ -382,7 +382,7 @@ near_route = st.fixed_dictionaries({"traffic": st.dictionaries(st.sampled_from("
 near_load = st.fixed_dictionaries({"parameters": st.fixed_dictionaries({"version": json_values}) | json_values})
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=json_values | near_request | near_route | near_load)
 def test_no_json_is_answered_with_500(call, bring, body):
     model = getattr(test_no_json_is_answered_with_500, "model", None) or bring("100")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from json import dumps, loads
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-import requests
-from urllib3.exceptions import HTTPError as Urllib3Error
-
 from model_lifecycle.core.errors import Conflict, Denied, Invalid, ModelLifecycleError, NotFound, Unavailable
+
+if TYPE_CHECKING:
+    import requests
 
 MAX_ANSWER = 64 * 2**20
 
@@ -36,6 +37,9 @@ def read_body(response: requests.Response, end: float) -> None:
     :raises Invalid: if it is larger than 64 MiB.
     :raises requests.RequestException: if it breaks off, or is not there in time.
     """
+    import requests
+    from urllib3.exceptions import HTTPError as Urllib3Error
+
     data = bytearray()
     try:
         while chunk := response.raw.read1(2**16, decode_content=True):
@@ -63,13 +67,15 @@ def refusal(
     :param secret: what may not appear, even if the server repeats it.
     :param errors: what a status means for this call, before the table.
     """
+    from requests import HTTPError
+
     status = response.status_code
     kind = {**_BY_STATUS, **(errors or {})}.get(status, Unavailable if status >= 500 else Invalid)
     said = _there(response) if status < 400 else one_line(_message(response) or response.reason or "")
     if len(secret) > 3:
         said = said.replace(secret, "***")
     error = kind(f"{what}: {status} {said}", target=target, hint=_HINTS.get(status))
-    error.__cause__ = requests.HTTPError(f"status {status}", response=response)
+    error.__cause__ = HTTPError(f"status {status}", response=response)
     return error
 
 

@@ -10,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-import requests
-
 from model_lifecycle.core.errors import Conflict, Denied, Invalid, ModelLifecycleError, NotFound, Unavailable
 from model_lifecycle.core.manifest import is_digest
 from model_lifecycle.core.models import ModelVersion
@@ -63,10 +61,12 @@ def translated(error: ModelLifecycleError) -> ModelLifecycleError:
 
 def error_code(error: ModelLifecycleError) -> str | None:
     """MLflow's own error code in the answer that caused an error, or None."""
+    from requests import HTTPError
+
     cause = error.__cause__
     while isinstance(cause, ModelLifecycleError):
         cause = cause.__cause__
-    if not isinstance(cause, requests.HTTPError) or cause.response is None:
+    if not isinstance(cause, HTTPError) or cause.response is None:
         return None
     try:
         body = cause.response.json()

@@ -11,22 +11,20 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from http.cookiejar import DefaultCookiePolicy
 from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, urlsplit
 
-import requests
-from requests.auth import AuthBase, HTTPBasicAuth
-from requests.utils import get_environ_proxies
 from tenacity import Retrying, retry_if_exception_type, stop_before_delay, wait_random_exponential
 
 from model_lifecycle.core.errors import Invalid, ModelLifecycleError, Unavailable
 from model_lifecycle.hooks.answers import check_json, one_line, read_body, refusal
 
 if TYPE_CHECKING:
+    import requests
     from airflow.sdk import Connection
+    from requests.auth import HTTPBasicAuth
 
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 60.0
@@ -47,13 +45,17 @@ class ConnectionSession:
     """
 
     def __init__(self, connection: Connection) -> None:
+        from requests.utils import get_environ_proxies
+
+        from model_lifecycle.hooks.redirects import SameHostSession
+
         extra = connection.extra_dejson
         self.conn_id = connection.conn_id
         self.url = _base_url(connection, extra)
         self.target = f"{self.conn_id} at {self.url}"
         self.timeout = _seconds(extra.get("timeout"), self.target)
         self._secret = connection.password or ""
-        self._session = _SameHostSession()
+        self._session = SameHostSession()
         self._session.auth = _auth(connection.login, connection.password, self.target)
         self._session.verify = tls_verify(extra.get("verify"), self.target)
         self._session.cert = tls_certificate(extra.get("cert"), extra.get("key"), self.target)
@@ -113,6 +115,8 @@ class ConnectionSession:
         text: bool,
         errors: Mapping[int, type[ModelLifecycleError]] | None,
     ) -> requests.Response:
+        import requests
+
         left = max(end - time.monotonic(), 0.001)
         headers = {"Accept": "application/json"} if body is None else {"Content-Type": "application/json"}
         what = f"{method} {path}"
@@ -137,6 +141,8 @@ class ConnectionSession:
         return response
 
     def _failure(self, what: str, error: requests.RequestException) -> ModelLifecycleError:
+        import requests
+
         if isinstance(error, requests.exceptions.SSLError):
             hint = "name the CA file in the extra verify, or correct the scheme"
             return Invalid(f"{what}: TLS failed: {one_line(str(error))}", target=self.target, hint=hint)
@@ -147,28 +153,7 @@ class ConnectionSession:
         return Invalid(f"{what}: cannot be sent ({type(error).__name__})", target=self.target)
 
 
-class _SameHostSession(requests.Session):
-    """Follows a redirect only where it cannot carry the request, or the credentials, to somebody else."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.trust_env = False
-        self.max_redirects = 3
-        # A cookie could pin us to one backend of a splitter, and its traffic would be measured wrong.
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        target = super().get_redirect_target(resp)
-        if target is None:
-            return None
-        here, there = urlsplit(resp.url), urlsplit(urljoin(resp.url, target))
-        # 301, 302 and 303 would turn a POST into a GET.
-        keeps_method = resp.request.method in ("GET", "HEAD") or resp.status_code in (307, 308)
-        same_host = (here.scheme, here.netloc) == (there.scheme, there.netloc)
-        return target if same_host and keeps_method else None
-
-
-class _Bearer(AuthBase):
+class _Bearer:
     def __init__(self, token: str) -> None:
         self._token = token
 
@@ -209,7 +194,9 @@ def _seconds(value: Any, target: str) -> float:
     return seconds
 
 
-def _auth(login: str | None, password: str | None, target: str) -> AuthBase | None:
+def _auth(login: str | None, password: str | None, target: str) -> HTTPBasicAuth | _Bearer | None:
+    from requests.auth import HTTPBasicAuth
+
     if any(not char.isprintable() for char in f"{login or ''}{password or ''}"):
         raise Invalid("login or password holds a control character", target=target, hint="look for a pasted line end")
     if login:
