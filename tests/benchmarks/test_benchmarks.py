@@ -1,0 +1,40 @@
+"""The benchmarks run and say all they have to say; how fast anything is, is not a test's business."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks.measure import FIELDS
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("bench_import", ["import of every operator, sensor, trigger and hook"]),
+        (
+            "bench_store",
+            [
+                "peak memory of upload and fetch, 256 MiB",
+                "upload of 64 MiB that is there already",
+                "verified upload of 100 files of 4 KiB",
+                "verified upload of 64 MiB",
+            ],
+        ),
+    ],
+)
+def test_a_benchmark_prints_json_lines_with_all_fields(name: str, told: list[str]) -> None:
+    command = [sys.executable, "-m", f"tests.benchmarks.{name}", "--small"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(row) for row in done.stdout.splitlines()]
+    assert all(tuple(one) == FIELDS for one in lines)
+    assert sorted({one["name"] for one in lines}) == told
+    assert all(one["ours"] > 0 and one["theirs"] > 0 and one["machine"] for one in lines)
+    assert all((one["goal"] is None) == (one["met"] is None) for one in lines)
