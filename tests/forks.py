@@ -68,6 +68,7 @@ def in_a_fork(work: Callable[..., object], *args: Any, **kwargs: Any) -> int:
         except BaseException:
             traceback.print_exc()
         finally:
+            sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -15,7 +15,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException
 
 from model_lifecycle.core.errors import Conflict
 from model_lifecycle.hooks.open_inference import OpenInferenceHook

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException
 
 from model_lifecycle.operators.evaluate import EvaluateModelOperator
 from model_lifecycle.operators.upload import UploadModelOperator

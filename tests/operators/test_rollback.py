@@ -4,7 +4,7 @@ import json
 from datetime import timedelta
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
+from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
 from model_lifecycle.core.errors import Unavailable
 from model_lifecycle.core.release import State

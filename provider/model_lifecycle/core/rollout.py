@@ -151,6 +151,8 @@ def next_action(release: Release, seen: Observation, now: datetime) -> Action:
         return Done()
     if release.state is State.ROLLING_BACK:
         return _roll_back(release, seen, now)
+    if release.plan.change is Change.ROLLBACK:
+        return Enter(State.ROLLING_BACK)  # however late: what was asked for is the safe state
     if now >= release.plan.deadline:
         return _give_up(release, f"not finished by its deadline {release.plan.deadline.isoformat()}")
     if release.plan.change is Change.PROMOTE:
@@ -165,7 +167,7 @@ def _give_up(release: Release, reason: str) -> Enter:
 
 
 def _pending(release: Release, seen: Observation, now: datetime) -> Action:
-    return Enter(State.ROLLING_BACK if release.plan.change is Change.ROLLBACK else State.VALIDATING)
+    return Enter(State.VALIDATING)
 
 
 def _validate(release: Release, seen: Observation, now: datetime) -> Action:
@@ -293,7 +295,7 @@ class Request:
 
 
 def admit(newest: Release | None, request: Request, now: datetime) -> Release | None:
-    """Decide about the newest release before a new one opens.
+    """Decide about the newest release before a new one opens; a rollback may interrupt any (Law 5).
 
     :returns: the release that must be resumed and driven to its end first, or None if nothing is open.
     :raises Conflict: if another task's release is under way on this endpoint.
@@ -302,7 +304,7 @@ def admit(newest: Release | None, request: Request, now: datetime) -> Release | 
         return None
     ours = newest.plan.key == request.key
     dead = now >= newest.plan.deadline
-    if ours or dead or (request.change is Change.ROLLBACK and newest.plan.change is Change.DEPLOY):
+    if ours or dead or request.change is Change.ROLLBACK:
         return newest
     raise Conflict(
         f"release {newest.id} of version {newest.plan.target.version} is under way ({newest.state})",
@@ -327,7 +329,8 @@ def plan_deploy(standing: Standing, request: Request, traffic: Mapping[int, int]
             version=version,
             hint="train a new version, or deploy it with allow_quarantined=True",
         )
-    return _plan(request, standing.below(version), version, traffic, standing)
+    # Not what lies below it in the history: a version that served long ago may be deployed again.
+    return _plan(request, standing.succeeded(request.target).below(version), version, traffic, standing)
 
 
 def plan_rollback(standing: Standing, request: Request, abandons: int, traffic: Mapping[int, int]) -> Plan:

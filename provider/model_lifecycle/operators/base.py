@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
+from airflow.providers.common.compat.sdk import AirflowFailException, conf
 from airflow.sdk import BaseOperator, Context
-from airflow.sdk.configuration import conf
-from airflow.sdk.exceptions import AirflowFailException
 
 from model_lifecycle.core.errors import Invalid, Rejected
 from model_lifecycle.hooks.registry import ModelRegistryHook, registry_hook

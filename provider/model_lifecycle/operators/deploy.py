@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from airflow.providers.common.compat.sdk import conf
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk import Context
-from airflow.sdk.configuration import conf
 
 from model_lifecycle.core.errors import Conflict, NotFound
 from model_lifecycle.core.models import Endpoint, ModelUri, ModelVersion

@@ -76,17 +76,21 @@ class RollbackModelOperator(ReleaseOperator):
         if not self.leaving:
             return True
         serving = newest.standing.serving
-        under_way = newest.plan.target if not newest.state.terminal else serving
-        return under_way is not None and under_way.version == self._version(self.leaving, rollout).version
+        at_stake = serving.version if serving else None
+        if not newest.state.terminal:
+            at_stake = newest.plan.abandons
+        return at_stake == self._version(self.leaving, rollout).version
 
     def _interrupt(self, context: Context, rollout: Rollout, newest: Release, key: str) -> Release:
         target = newest.plan.fallback or newest.plan.target
         admit(newest, self.request(context, Change.ROLLBACK, target, AllAtOnce()), datetime.now(UTC))
-        if newest.plan.change is Change.DEPLOY:
-            newest = rollout.begin_rollback(newest, key, self.reason or "asked for")
+        if newest.plan.change is not Change.ROLLBACK:
+            newest = rollout.interrupt(newest, key, self.reason or "asked for")
         return self.finish(rollout, newest)
 
     def _restores(self, newest: Release, rollout: Rollout) -> bool:
+        if newest.plan.change is Change.PROMOTE:
+            return False  # its end moved no traffic
         serving = newest.standing.serving
         return not self.to or (serving is not None and serving.version == self._version(self.to, rollout).version)
 

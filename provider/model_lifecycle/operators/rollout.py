@@ -77,10 +77,12 @@ class Rollout:
         )
         return Release((entry,))
 
-    def begin_rollback(self, release: Release, key: str, reason: str) -> Release:
-        """Turn somebody's unfinished deploy round; who worked on it stops at its next look at the ledger."""
+    def interrupt(self, release: Release, key: str, reason: str) -> Release:
+        """Turn somebody's unfinished deploy round, or end a promotion; who worked on it stops at its next look."""
         if release.state is State.ROLLING_BACK:
             return release
+        if release.plan.change is Change.PROMOTE:
+            return self._append(release, State.REJECTED, f"interrupted by a rollback: {reason}")
         return self._append(release, State.ROLLING_BACK, reason, asked_by=key)
 
     def drive(self, release: Release) -> tuple[Release, Wait | None]:

@@ -6,9 +6,8 @@ from abc import abstractmethod
 from datetime import timedelta
 from typing import Any, ClassVar
 
+from airflow.providers.common.compat.sdk import AirflowFailException, conf
 from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue
-from airflow.sdk.configuration import conf
-from airflow.sdk.exceptions import AirflowFailException
 
 from model_lifecycle.core.errors import Rejected, Unavailable
 from model_lifecycle.triggers.poll import FOUND, REFUSED, PollTrigger
