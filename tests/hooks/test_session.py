@@ -70,7 +70,9 @@ def server() -> Iterator[Script]:
 
 def connect(port: int, **fields: object) -> ConnectionSession:
     extra = json.dumps(fields.pop("extra", {}))
-    return ConnectionSession(Connection(conn_id="srv", host="127.0.0.1", port=port, extra=extra, **fields))
+    return ConnectionSession(
+        Connection(conn_id="srv", conn_type="http", host="127.0.0.1", port=port, extra=extra, **fields)
+    )
 
 
 @pytest.mark.parametrize(
@@ -320,7 +322,7 @@ def test_a_secret_is_in_no_message_even_if_the_server_repeats_it(server):
 )
 def test_a_connection_that_cannot_be_used_says_which_part_and_shows_no_secret(fields, match):
     with pytest.raises(Invalid, match=match) as caught:
-        ConnectionSession(Connection(conn_id="srv", **fields))
+        ConnectionSession(Connection(conn_id="srv", conn_type="http", **fields))
     assert SECRET not in str(caught.value)
 
 
@@ -338,12 +340,12 @@ def test_a_connection_that_cannot_be_used_says_which_part_and_shows_no_secret(fi
     ],
 )
 def test_the_url_comes_from_host_port_and_scheme(fields, url):
-    assert ConnectionSession(Connection(conn_id="srv", **fields)).url == url
+    assert ConnectionSession(Connection(conn_id="srv", conn_type="http", **fields)).url == url
 
 
 def test_tls_that_is_not_verified_warns(caplog):
     with caplog.at_level(logging.WARNING, "model_lifecycle.hooks.session"):
-        ConnectionSession(Connection(conn_id="srv", host="https://h", extra='{"verify": false}'))
+        ConnectionSession(Connection(conn_id="srv", conn_type="http", host="https://h", extra='{"verify": false}'))
     assert "not verified" in caplog.text
 
 
