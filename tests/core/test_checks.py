@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_lifecycle.core.checks import Limit, Measurement, Verdict, overall, report
+from model_lifecycle.core.checks import Limit, Measurement, Verdict, overall, report, table
 from model_lifecycle.core.errors import Invalid
 
 LIMIT = Limit("auc", minimum=0.7, maximum=0.9, min_samples=100)
@@ -87,6 +87,18 @@ def test_a_report_gives_the_reasons_that_decided() -> None:
     assert told["model"] == "flights"
     assert [m["verdict"] for m in told["measurements"]] == ["PASS", "FAIL", "FAIL"]
     assert json.loads(json.dumps(told, allow_nan=False)) == told
+
+
+def test_a_table_has_a_line_for_each_measurement_and_says_which_do_not_decide() -> None:
+    found = [
+        Measurement("health", Verdict.PASS, 0.0, 41, "0 of 41 requests failed"),
+        Measurement("feature_drift", Verdict.NO_DATA, None, 0, "no profile", critical=False),
+    ]
+    heading, health, drift = table(found)
+    assert heading.split() == ["verdict", "check", "value", "samples", "why"]
+    assert health.split(maxsplit=4) == ["PASS", "health", "0", "41", "0 of 41 requests failed"]
+    assert drift.split(maxsplit=4) == ["NO_DATA", "feature_drift", "-", "0", "(does not decide) no profile"]
+    assert len({line.index(word) for line, word in ((heading, "why"), (health, "0 of"), (drift, "(does"))}) == 1
 
 
 def test_a_report_of_nothing_is_no_data() -> None:

@@ -101,6 +101,18 @@ def overall(measurements: Iterable[Measurement]) -> Verdict:
     return Verdict.PASS if verdicts else Verdict.NO_DATA
 
 
+def table(measurements: Iterable[Measurement]) -> list[str]:
+    """The measurements as lines of a log, one each under a heading; what does not decide is marked so."""
+    answers = list(measurements)
+    width = max([len(m.check) for m in answers], default=0)
+    lines = [f"{'verdict':12}  {'check':{width}}  {'value':>10}  {'samples':>8}  why"]
+    for m in answers:
+        value = "-" if m.value is None else f"{m.value:.4g}"
+        why = m.reason if m.critical else f"(does not decide) {m.reason}"
+        lines.append(f"{m.verdict:12}  {m.check:{width}}  {value:>10}  {m.samples:>8}  {why}")
+    return lines
+
+
 def report(measurements: Iterable[Measurement], **context: Any) -> dict[str, Any]:
     """The JSON that an operator returns: the overall verdict, why, and every measurement."""
     answers = list(measurements)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from model_lifecycle.core.checks import Limit, Measurement, Verdict
@@ -49,7 +49,9 @@ class Health:
         """One measurement, ``health``: the share of failed requests."""
         share = len(window.errors) / window.requests if window.requests else None
         limit = Limit("health", maximum=self.max_error_share, critical=self.critical)
-        return [limit.judge(share, window.requests, errors=list(window.errors[:5]), unit="share of failed requests")]
+        found = limit.judge(share, window.requests, errors=list(window.errors[:5]), unit="share of failed requests")
+        reason = f"{len(window.errors)} of {window.requests} requests failed"
+        return [replace(found, reason=reason)]
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ class Quality:
             margin=-self.tolerance,
             min_samples=self.min_samples,
             critical=self.critical,
+            rival="version before",
         )
         return [compared, *(self._limit(limit, window) for limit in self.limits)]
 

@@ -76,6 +76,7 @@ def compare(
     min_samples: int = 500,
     alpha: float = 0.05,
     critical: bool = True,
+    rival: str = "champion",
 ) -> Measurement:
     """Judge the candidate's improvement over the champion on the same rows, in units of the metric.
 
@@ -89,11 +90,12 @@ def compare(
     :param margin: the smallest improvement required; negative is the largest loss tolerated. Two equal models PASS at
         margin 0 only if they answer exactly the same.
     :param alpha: half of it is the chance to PASS a candidate that improves by just less than the margin.
+    :param rival: what to call the champion in the reason.
     :raises Invalid: if lengths differ, a label is missing, or the metric is unknown.
     """
     kind = known(metric)
     truth = kind.labels(labels)
-    rival = BASELINE if champion is None else "champion"
+    rival = BASELINE if champion is None else rival
     details: dict[str, Any] = {"baseline": rival, "margin": margin, "alpha": alpha, "min_samples": min_samples}
 
     def answer(verdict: Verdict, reason: str, value: float | None = None) -> Measurement:

@@ -10,6 +10,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import AirflowFailException, conf
 from airflow.sdk import BaseOperator, Context
 
+from model_lifecycle.core.checks import Measurement, overall, table
 from model_lifecycle.core.errors import Invalid, Rejected
 from model_lifecycle.hooks.registry import ModelRegistryHook, registry_hook
 from model_lifecycle.hooks.store import open_store
@@ -64,6 +65,13 @@ class ModelLifecycleOperator(BaseOperator):
         """
         conn_id = self.registry_conn_id or conf.get(SECTION, "registry_conn_id", fallback="mlflow_default")
         return registry_hook(conn_id)
+
+
+def log_evidence(log: Any, what: str, found: Sequence[Measurement]) -> None:
+    """The verdict about something and what it rests on, one line each."""
+    log.info("%s: %s", what, overall(found))
+    for line in table(found):
+        log.info("  %s", line)
 
 
 def actor(context: Context) -> dict[str, str]:

@@ -14,7 +14,7 @@ from model_lifecycle.core.checks import Measurement, Verdict, report
 from model_lifecycle.core.errors import Invalid, NotFound
 from model_lifecycle.core.manifest import Manifest
 from model_lifecycle.core.models import CHAMPION, ModelUri, ModelVersion
-from model_lifecycle.operators.base import ModelLifecycleOperator, task_key
+from model_lifecycle.operators.base import ModelLifecycleOperator, log_evidence, task_key
 from model_lifecycle.operators.data import input_columns, read_table, scores, split_labels
 
 if TYPE_CHECKING:
@@ -88,9 +88,9 @@ class EvaluateModelOperator(ModelLifecycleOperator):
         features, labels = split_labels(read_table(self.data), self.target, self.data)
         ours = self._predict(candidate, features)
         theirs = self._predict(champion, features) if champion else None
-        result = report([self._compare(labels.tolist(), ours, theirs)], metric=self.metric, **names)
-        self.log.info("%s: %s", result["verdict"], result["reason"])
-        return result
+        found = [self._compare(labels.tolist(), ours, theirs)]
+        log_evidence(self.log, f"{names['candidate']} against {names['champion'] or 'the constant prediction'}", found)
+        return report(found, metric=self.metric, **names)
 
     def _compare(self, labels: list[Any], ours: list[float], theirs: list[float] | None) -> Measurement:
         from model_lifecycle.core.quality import compare

@@ -12,7 +12,7 @@ from model_lifecycle.core.checks import report
 from model_lifecycle.core.errors import ModelLifecycleError, NotFound, Rejected, Unavailable
 from model_lifecycle.core.models import Endpoint, ModelUri, ModelVersion
 from model_lifecycle.hooks.serving import ServingHook, VersionState, serving_hook
-from model_lifecycle.operators.base import ModelLifecycleOperator
+from model_lifecycle.operators.base import ModelLifecycleOperator, log_evidence
 from model_lifecycle.operators.data import as_columns, batches, input_columns, read_table, scores, split_labels
 from model_lifecycle.operators.register import PROFILE_NAME
 from model_lifecycle.stores.ledger import Ledger
@@ -88,7 +88,7 @@ class MonitorModelOperator(ModelLifecycleOperator):
         result = report(
             found, endpoint=self.endpoint, version=live.version, compared_with=fallback, data=self.data, drifted=drifted
         )
-        self.log.info("Version %s: %s: %s", live.version, result["verdict"], result["reason"])
+        log_evidence(self.log, live.uri, found)
         return result
 
     def _live(self, endpoint: Endpoint, serving: ServingHook) -> ModelVersion:

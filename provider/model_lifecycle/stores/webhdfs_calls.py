@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -271,6 +272,8 @@ def _checked(url: str) -> str:
 def _client(urls: str, user: str | None, session: requests.Session, kerberos: bool) -> Any:
     import hdfs
 
+    # HdfsCLI greets at INFO for every client; in a task's log that would bury what matters.
+    logging.getLogger("hdfs.client").setLevel(logging.WARNING)
     if kerberos:
         try:
             from hdfs.ext.kerberos import KerberosClient
