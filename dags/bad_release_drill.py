@@ -24,7 +24,16 @@ with DAG(
     dag_id="bad_release_drill",
     description="Release a model with a feature in the wrong unit and watch the automatic rollback",
     schedule=None,
-    params={"month": Param(6, type="integer", minimum=2, maximum=12, description="Judge on this month.")},
+    params={
+        "month": Param(
+            6,
+            type="integer",
+            minimum=2,
+            maximum=12,
+            title="Month",
+            description="Of 2013, 2 to 12: learn from those before, judge on it.",
+        )
+    },
     tags=["model-lifecycle", "example", "drill"],
     doc_md=__doc__,
 ) as dag:

@@ -2,6 +2,9 @@
 
 Once a month the newest labelled flights go through the live endpoint, as callers' requests do. FAIL brings back the
 version before. Drift alone is no reason to roll back: it asks for a new training.
+
+The flights end with 2013, and so does the schedule: switched on today, it judges the last month. To run it by hand,
+name the month and empty the field *Logical Date*.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from typing import Any
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_current_context, task
-from flights.settings import ENDPOINT, files, judged_month
+from flights.settings import ENDPOINT, FIRST_MONTH, LAST_MONTH, files, judged_month
 from pendulum import datetime
 
 from model_lifecycle.core.monitoring import Drift, Health, Quality
@@ -23,11 +26,21 @@ with DAG(
     dag_id="monitor_flights",
     description="Judge the live version on the newest month; roll back on FAIL, train again on drift",
     schedule=CronDataIntervalTimetable("@monthly", timezone="UTC"),
-    start_date=datetime(2013, 3, 1),
+    start_date=datetime(2013, FIRST_MONTH, 1),
+    end_date=datetime(2013, LAST_MONTH, 1),
     catchup=False,
     max_active_runs=1,
     default_args={"retries": 2, "retry_delay": timedelta(seconds=10)},
-    params={"month": Param(None, type=["null", "integer"], minimum=2, maximum=12, description="Judge on this month.")},
+    params={
+        "month": Param(
+            None,
+            type=["null", "integer"],
+            minimum=2,
+            maximum=12,
+            title="Month",
+            description="Of 2013, 2 to 12: judge on its flights. Empty: that of the data interval.",
+        )
+    },
     tags=["model-lifecycle", "example"],
     doc_md=__doc__,
 ) as dag:
@@ -64,7 +77,8 @@ with DAG(
     retrain = TriggerDagRunOperator(
         task_id="retrain",
         trigger_dag_id="retrain_flights",
-        conf={"month": "{{ ti.xcom_pull('newest_labels')['month'] | int }}"},
+        conf={"month": labels["month"]},
+        logical_date=None,  # it is about the month in conf; dated today it would lie after the schedule's end
         note="drift of {{ ti.xcom_pull('monitor')['drifted'] | join(', ') }}",
     )
     judge(monitor.output) >> [roll_back, retrain, EmptyOperator(task_id="all_is_well")]

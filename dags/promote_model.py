@@ -1,4 +1,8 @@
-"""Deploy a version by hand, wait until every caller gets it, and make it the champion."""
+"""Deploy a version by hand, wait until every caller gets it, and make it the champion.
+
+A version that cannot be loaded, or answers wrongly, never gets a caller's request: the run fails and says why, and what
+served before still serves. The version before stays loaded, so that `rollback_model` brings it back at once.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +25,28 @@ with DAG(
     params={
         "model": Param(MODEL, type="string", title="Model", description="The registered model's name."),
         "version": Param(
-            "challenger", type="string", title="Version or alias", description="A number, or an alias of the registry."
+            "challenger",
+            type="string",
+            pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$",
+            title="Version or alias",
+            description="A version number such as 3, or an alias such as challenger.",
         ),
-        "serving_conn_id": Param(SCORER, type="string", title="Serving connection"),
-        "reason": Param("", type="string", format="multiline", title="Reason", description="For the ledger."),
-        "allow_quarantined": Param(False, type="boolean", description="Deploy a version that was rolled back before."),
+        "serving_conn_id": Param(
+            SCORER, type="string", title="Serving connection", description="The connection of the model server."
+        ),
+        "reason": Param(
+            type="string",
+            minLength=1,
+            format="multiline",
+            title="Reason",
+            description="Kept in the ledger, with your name, for whoever asks later why this version serves.",
+        ),
+        "allow_quarantined": Param(
+            False,
+            type="boolean",
+            title="Even if quarantined",
+            description="Deploy it although it was rolled back from this endpoint before.",
+        ),
     },
     tags=["model-lifecycle", "example", "manual"],
     doc_md=__doc__,

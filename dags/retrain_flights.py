@@ -3,6 +3,9 @@
 The data are the flights that left New York in 2013. The model predicts, from what is known at departure, whether a
 flight will arrive more than 15 minutes late. Each run learns from the months before its data interval and is judged on
 the interval's own month, which neither the candidate nor the champion has seen.
+
+To run it by hand, name the month and empty the field *Logical Date*: the schedule ends with the data, and Airflow runs
+nothing that is dated after it.
 """
 
 from __future__ import annotations
@@ -34,7 +37,16 @@ with DAG(
     catchup=True,
     max_active_runs=1,
     default_args={"retries": 2, "retry_delay": timedelta(seconds=10)},
-    params={"month": Param(None, type=["null", "integer"], minimum=2, maximum=12, description="Judge on this month.")},
+    params={
+        "month": Param(
+            None,
+            type=["null", "integer"],
+            minimum=2,
+            maximum=12,
+            title="Month",
+            description="Of 2013, 2 to 12: learn from those before, judge on it. Empty: that of the data interval.",
+        )
+    },
     tags=["model-lifecycle", "example"],
     doc_md=__doc__,
 ) as dag:

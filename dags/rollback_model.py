@@ -1,4 +1,8 @@
-"""Bring back the last good version, or one you name, by hand. It works in every phase of a release."""
+"""Bring back the last good version of an endpoint, or one you name, by hand.
+
+It works in every phase of a release, also of one that is under way. The version it leaves is quarantined: no schedule
+deploys it again. A version that is still loaded comes back at once, any other is fetched from the model store first.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +17,21 @@ with DAG(
     schedule=None,
     params={
         "endpoint": Param(
-            ENDPOINT, type="string", title="Endpoint", description="serving connection / model, such as " + ENDPOINT
+            ENDPOINT, type="string", title="Endpoint", description="What callers call: serving connection/model."
         ),
         "to": Param(
             None,
             type=["null", "string"],
             title="Back to",
-            description="A version number or models:/<name>@<alias>; empty for the last good one.",
+            description="A version number, or models:/flights@previous. Empty: the last good one.",
         ),
-        "reason": Param("", type="string", format="multiline", title="Reason", description="For the ledger."),
+        "reason": Param(
+            type="string",
+            minLength=1,
+            format="multiline",
+            title="Reason",
+            description="Kept in the ledger, with your name, for whoever asks later why this version serves.",
+        ),
     },
     tags=["model-lifecycle", "example", "manual"],
     doc_md=__doc__,
@@ -30,5 +40,5 @@ with DAG(
         task_id="roll_back",
         endpoint="{{ params.endpoint }}",
         to="{{ params.to or '' }}",
-        reason="{{ params.reason or 'rolled back by hand' }}",
+        reason="{{ params.reason }}",
     )

@@ -1,0 +1,112 @@
+"""The example DAGs as people meet them: documented, with forms that say what they want, and branches that decide.
+
+They are executed by a true scheduler in ``tests/demo``.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from importlib import import_module
+from typing import Any
+
+import monitor_flights
+import pytest
+import retrain_flights
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import ParamValidationError
+
+NAMES = ("retrain_flights", "monitor_flights", "promote_model", "rollback_model", "bad_release_drill")
+
+
+@pytest.fixture(params=NAMES)
+def dag(request: pytest.FixtureRequest) -> DAG:
+    return dag_of(request.param)
+
+
+def dag_of(name: str) -> DAG:
+    dag = import_module(name).dag
+    assert dag.dag_id == name
+    return dag
+
+
+def test_a_dag_says_what_it_does(dag):
+    assert dag.description
+    assert dag.doc_md
+    assert {"model-lifecycle", "example"} <= dag.tags
+
+
+def test_every_field_of_a_form_has_a_title_and_an_explanation(dag):
+    for name, param in dag.params.items():
+        field = dag.params.get_param(name)
+        assert field.schema.get("title"), (dag.dag_id, name, param)
+        assert field.description, (dag.dag_id, name)
+        assert field.description.endswith("."), (dag.dag_id, name)
+
+
+GOOD = {
+    "retrain_flights": [{}, {"month": 2}, {"month": None}],
+    "monitor_flights": [{}, {"month": 12}],
+    "bad_release_drill": [{}, {"month": 4}],
+    "promote_model": [{"reason": "why"}, {"version": "3", "reason": "why"}, {"version": "champion", "reason": "why"}],
+    "rollback_model": [{"reason": "why"}, {"to": "models:/flights@previous", "reason": "why"}],
+}
+BAD = {
+    "retrain_flights": [{"month": 1}, {"month": 13}, {"month": "June"}, {"month": "6"}],
+    "monitor_flights": [{"month": 0}],
+    "bad_release_drill": [{"month": None}, {"month": 1}],
+    "promote_model": [
+        {},
+        {"reason": ""},
+        {"version": "", "reason": "why"},
+        {"version": "../3", "reason": "why"},
+        {"version": "3/../4", "reason": "why"},
+        {"version": 3, "reason": "why"},
+        {"allow_quarantined": "yes", "reason": "why"},
+    ],
+    "rollback_model": [{}, {"reason": ""}, {"endpoint": None, "reason": "why"}, {"to": 3, "reason": "why"}],
+}
+
+
+def filled(name: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """What a run gets whose form is filled in so; an empty field is what the form shows at first."""
+    params = deepcopy(dag_of(name).params)
+    params.update(fields)
+    return params.validate()
+
+
+@pytest.mark.parametrize(("name", "fields"), [(name, fields) for name in GOOD for fields in GOOD[name]])
+def test_a_form_takes_what_makes_sense(name, fields):
+    assert filled(name, fields).items() >= fields.items()
+
+
+@pytest.mark.parametrize(("name", "fields"), [(name, fields) for name in BAD for fields in BAD[name]])
+def test_a_form_refuses_what_does_not(name, fields):
+    with pytest.raises(ParamValidationError):
+        filled(name, fields)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "drifted", "wanted"),
+    [
+        ("PASS", [], ["all_is_well"]),
+        ("PASS", ["feature_drift"], ["retrain"]),
+        ("FAIL", [], ["roll_back"]),
+        ("FAIL", ["prediction_drift"], ["roll_back", "retrain"]),
+        ("INCONCLUSIVE", [], ["all_is_well"]),
+        ("NO_DATA", ["feature_drift"], ["retrain"]),
+    ],
+)
+def test_the_monitor_rolls_back_on_fail_alone_and_asks_for_training_on_drift(verdict, drifted, wanted):
+    assert monitor_flights.judge.function({"verdict": verdict, "drifted": drifted}) == wanted
+
+
+@pytest.mark.parametrize("verdict", ["PASS", "FAIL", "INCONCLUSIVE", "NO_DATA", "ERROR"])
+def test_only_pass_deploys_and_only_pass_promotes(verdict):
+    report = {"verdict": verdict}
+    assert retrain_flights.decide.function(report) == ("deploy" if verdict == "PASS" else "keep_champion")
+    assert retrain_flights.judge.function(report) == ("promote" if verdict == "PASS" else "roll_back")
+
+
+def test_a_branch_names_tasks_that_exist():
+    assert {"deploy", "keep_champion", "promote", "roll_back"} <= set(dag_of("retrain_flights").task_ids)
+    assert {"all_is_well", "retrain", "roll_back"} <= set(dag_of("monitor_flights").task_ids)
