@@ -16,6 +16,7 @@ from model_lifecycle.core.release import (
     Served,
     Standing,
     State,
+    aliases_after,
     following,
     opening,
 )
@@ -91,6 +92,9 @@ def test_time_in_a_state_counts_from_its_first_entry():
 def test_who_asked_for_a_rollback_is_known_in_every_later_entry():
     release = then(opened(plan()), State.ROLLING_BACK, asked_by="the monitor")
     assert then(release, State.ROLLED_BACK).last.belongs_to("the monitor")
+    both = then(release, State.ROLLING_BACK, asked_by="the monitor,somebody").last
+    assert both.belongs_to("the monitor")
+    assert both.belongs_to("somebody")
     assert release.last.belongs_to("0123456789ab")
 
 
@@ -119,6 +123,28 @@ def test_traffic_goes_back_to_what_was_observed_even_if_it_was_a_split():
     assert plan(traffic_before={1: 90, 7: 10}).traffic_back == {1: 90, 7: 10}
     assert plan(traffic_before={2: 100}).traffic_back == {1: 100}
     assert plan(fallback=None, traffic_before={}).traffic_back == {}
+
+
+def test_each_end_of_a_release_says_what_traffic_it_left():
+    release = opened(plan())
+    assert then(release, State.SUCCEEDED).traffic == {2: 100}
+    assert then(release, State.ROLLED_BACK).traffic == {1: 100}
+    assert then(release, State.REJECTED).traffic == {1: 100}
+    assert then(release, State.ROLLBACK_FAILED).traffic is None
+    assert then(release, State.SOAKING).traffic is None
+
+
+def test_the_champion_is_who_was_promoted_last_unless_it_was_left_since():
+    one, both = Standing((served(1),)), Standing((served(1), served(2)))
+    promoted = then(opened(plan(Change.PROMOTE, before=both)), State.SUCCEEDED)
+    before = then(opened(plan(Change.PROMOTE, target=1, fallback=None, before=one)), State.SUCCEEDED)
+    refused = then(opened(plan(Change.PROMOTE, before=both)), State.REJECTED)
+    back = then(opened(plan(Change.ROLLBACK, target=1, fallback=None, abandons=2, before=both)), State.ROLLED_BACK)
+    assert aliases_after([promoted, before]) == {"champion": 2, "previous": 1}
+    assert aliases_after([back, promoted, before]) == {"champion": 1, "previous": None}
+    assert aliases_after([back, refused, before]) == {"champion": 1, "previous": None}
+    assert aliases_after([refused]) == {"champion": None, "previous": 1}
+    assert aliases_after([]) == {"champion": None, "previous": None}
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 9)), max_size=60))

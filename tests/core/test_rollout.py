@@ -249,6 +249,26 @@ def test_another_tasks_release_is_a_conflict_until_its_deadline():
     assert admit(then(newest, State.SUCCEEDED), request(), NOW) is None
 
 
+def test_a_rollback_may_interrupt_whatever_is_under_way():
+    for change in Change:
+        newest = opened(plan(change, key="another-task"))
+        assert admit(newest, request(Change.ROLLBACK), NOW) is newest
+
+
+def test_a_rollback_is_not_given_up_however_late_it_goes_on():
+    standing = Standing((served(1), served(2)))
+    back = plan_rollback(standing, request(Change.ROLLBACK, target=1), 2, {2: 100})
+    late = World(ready={1, 2}, traffic={2: 100}, now=NOW + timedelta(days=1))
+    assert late.drive(opened(back)).state is State.ROLLED_BACK
+    assert late.traffic == {1: 100}
+
+
+def test_the_way_back_of_a_version_that_served_before_is_what_serves_now():
+    standing = Standing((served(1), served(2), served(3)))
+    assert plan_deploy(standing, request(target=1), {3: 100}).fallback == served(3)
+    assert plan_deploy(standing, request(target=3), {}).fallback == served(2)
+
+
 def test_a_soak_cannot_be_negative():
     with pytest.raises(Invalid, match="negative"):
         BlueGreen(timedelta(seconds=-1))

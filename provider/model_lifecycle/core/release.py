@@ -8,13 +8,14 @@ and the plan carries the :class:`Standing` before it, so the newest release alon
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from model_lifecycle.core.errors import Corrupt
+from model_lifecycle.core.models import CHAMPION, PREVIOUS
 
 SCHEMA = 1
 REMEMBERED = 20
@@ -150,7 +151,7 @@ class Entry:
     :param step: the index of the traffic step, in states that have steps.
     :param mark: a side effect that has been confirmed within the state, such as ``"loaded"``.
     :param writer: the execution that wrote it; another execution that appends takes the release over.
-    :param asked_by: the key of the task that asked for a rollback of somebody else's release.
+    :param asked_by: the keys of the tasks that asked for a rollback of somebody else's release, joined by commas.
     :param actor: DAG, run, task, try and user, as far as known.
     :param evidence: JSON values: measurements, answers, traffic read back.
     """
@@ -194,7 +195,7 @@ class Entry:
 
     def belongs_to(self, key: str) -> bool:
         """Whether the task with this key opened the release or asked for its rollback."""
-        return key in (self.release.partition("-")[2], self.asked_by)
+        return key in (self.release.partition("-")[2], *self.asked_by.split(","))
 
     @classmethod
     def from_json(cls, data: bytes) -> Entry:
@@ -298,6 +299,16 @@ class Release:
             return plan.before.rolled_back(plan.restored, plan.abandons)
         return plan.before
 
+    @property
+    def traffic(self) -> Mapping[int, int] | None:
+        """Per cent by version as this release left it, or None if it does not know."""
+        plan = self.plan
+        if self.state is State.SUCCEEDED and plan.change is Change.DEPLOY:
+            return {plan.target.version: 100}
+        if self.state is State.ROLLED_BACK:
+            return plan.traffic_back
+        return None if self.state is State.ROLLBACK_FAILED or not self.state.terminal else plan.traffic_before
+
     def to_dict(self) -> dict[str, Any]:
         """What an operator returns: JSON values for XCom and for people."""
         plan = self.plan
@@ -316,6 +327,23 @@ class Release:
             "closed_at": self.last.at.isoformat() if self.state.terminal else None,
             "generation": self.generation,
         }
+
+
+def aliases_after(releases: Iterable[Release]) -> dict[str, int | None]:
+    """What the aliases name, or None, after these releases of one endpoint, the newest first."""
+    standing, abandoned, champion = None, [], None
+    for release in releases:
+        standing = standing or release.standing
+        if release.state is State.ROLLED_BACK:
+            abandoned.append(release.plan)
+        if release.state is State.SUCCEEDED and release.plan.change is Change.PROMOTE:
+            champion = release.plan.target.version
+            break
+    for plan in reversed(abandoned):
+        if champion == plan.abandons:
+            champion = plan.restored.version if plan.restored else None
+    below = standing.below(standing.serving.version) if standing and standing.serving else None
+    return {CHAMPION: champion, PREVIOUS: below.version if below else None}
 
 
 def opening(plan: Plan, generation: int, at: datetime, writer: str, actor: Mapping[str, str], reason: str) -> Entry:

@@ -170,7 +170,8 @@ class DeployModelOperator(ReleaseOperator):
     def _done(self, rollout: Rollout, request: Request) -> Release | None:
         """The release that makes this task a repetition: it serves already, or the task did its work long ago."""
         newest = rollout.ledger.newest()
-        if newest is None or not newest.state.terminal:
+        # A promotion under way moves no traffic: a run that was cleared as a whole passes by it and finishes it.
+        if newest is None or not (newest.state.terminal or newest.plan.change is Change.PROMOTE):
             return None
         serving = newest.standing.serving
         live = rollout.serving.traffic(rollout.model)

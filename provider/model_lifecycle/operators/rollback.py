@@ -60,17 +60,24 @@ class RollbackModelOperator(ReleaseOperator):
         if newest is None:
             raise NotFound("nothing was ever released on this endpoint", target=self.endpoint, model=rollout.model)
         ours = rollout.ledger.find(key)
-        if ours is not None and ours.state is State.ROLLED_BACK:
+        if ours is not None and ours.state is State.ROLLED_BACK and self._done(ours, key, rollout):
             self.log.info("Nothing to do: this task has rolled back already")
             return ours.to_dict()
         if not self._concerns(newest, rollout):
             self.log.info("Nothing to do: %s is not what serves on %s", self.leaving, self.endpoint)
             return newest.to_dict()
+        if not newest.state.terminal and newest.plan.key == key:
+            return rolled_back(self.finish(rollout, newest))
+        # Read once: an alias such as previous moves while somebody's release is rolled back.
+        to = self._version(self.to, rollout) if self.to else None
         if not newest.state.terminal:
             newest = self._interrupt(context, rollout, newest, key)
-            if newest.plan.key == key or self._restores(newest, rollout):
+            if newest.plan.change is not Change.PROMOTE and _restores(newest, to):
                 return rolled_back(newest)
-        return self._roll_back(context, rollout, newest)
+        return self._roll_back(context, rollout, newest, to)
+
+    def _done(self, ours: Release, key: str, rollout: Rollout) -> bool:
+        return ours.plan.key == key or _restores(ours, self._version(self.to, rollout) if self.to else None)
 
     def _concerns(self, newest: Release, rollout: Rollout) -> bool:
         if not self.leaving:
@@ -84,22 +91,14 @@ class RollbackModelOperator(ReleaseOperator):
     def _interrupt(self, context: Context, rollout: Rollout, newest: Release, key: str) -> Release:
         target = newest.plan.fallback or newest.plan.target
         admit(newest, self.request(context, Change.ROLLBACK, target, AllAtOnce()), datetime.now(UTC))
-        if newest.plan.change is not Change.ROLLBACK:
-            newest = rollout.interrupt(newest, key, self.reason or "asked for")
-        return self.finish(rollout, newest)
+        return self.finish(rollout, rollout.interrupt(newest, key, self.reason or "asked for"))
 
-    def _restores(self, newest: Release, rollout: Rollout) -> bool:
-        if newest.plan.change is Change.PROMOTE:
-            return False  # its end moved no traffic
-        serving = newest.standing.serving
-        return not self.to or (serving is not None and serving.version == self._version(self.to, rollout).version)
-
-    def _roll_back(self, context: Context, rollout: Rollout, newest: Release) -> dict[str, object]:
+    def _roll_back(self, context: Context, rollout: Rollout, newest: Release, to: Served | None) -> dict[str, object]:
         standing = newest.standing
         if standing.serving is None:
             raise NotFound("nothing serves on this endpoint", target=self.endpoint, model=rollout.model)
         abandons = standing.serving.version
-        target = self._version(self.to, rollout) if self.to else standing.below(abandons)
+        target = to or standing.below(abandons)
         if target is None:
             raise NotFound(
                 f"there is no version before {abandons} to go back to", target=self.endpoint, hint="name one with to="
@@ -116,6 +115,11 @@ class RollbackModelOperator(ReleaseOperator):
         if uri.name != rollout.model:
             raise Conflict(f"{text} is not a version of {rollout.model}", target=self.endpoint)
         return as_served(rollout.registry.get(uri))
+
+
+def _restores(release: Release, to: Served | None) -> bool:
+    serving = release.standing.serving
+    return to is None or (serving is not None and serving.version == to.version)
 
 
 def rolled_back(release: Release) -> dict[str, object]:

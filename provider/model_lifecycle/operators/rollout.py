@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Any, assert_never
 from uuid import uuid4
 
-from model_lifecycle.core.errors import ModelLifecycleError, NotFound, Rejected, Unavailable
+from model_lifecycle.core.errors import Conflict, ModelLifecycleError, NotFound, Rejected, Unavailable
 from model_lifecycle.core.examples import EXAMPLE_FILES, Columns, example_columns, fault_of, rows
 from model_lifecycle.core.models import CHAMPION, PREVIOUS, Endpoint, ModelUri
-from model_lifecycle.core.release import Change, Plan, Release, Served, State, following, opening
+from model_lifecycle.core.release import Change, Plan, Release, Served, State, aliases_after, following, opening
 from model_lifecycle.core.rollout import (
     LOADED,
     Action,
@@ -78,12 +78,13 @@ class Rollout:
         return Release((entry,))
 
     def interrupt(self, release: Release, key: str, reason: str) -> Release:
-        """Turn somebody's unfinished deploy round, or end a promotion; who worked on it stops at its next look."""
-        if release.state is State.ROLLING_BACK:
+        """Turn somebody's unfinished release round, or end a promotion; who worked on it stops at its next look."""
+        if release.last.belongs_to(key):
             return release
         if release.plan.change is Change.PROMOTE:
             return self._append(release, State.REJECTED, f"interrupted by a rollback: {reason}")
-        return self._append(release, State.ROLLING_BACK, reason, asked_by=key)
+        asked_by = f"{release.last.asked_by},{key}".lstrip(",")
+        return self._append(release, State.ROLLING_BACK, reason, asked_by=asked_by)
 
     def drive(self, release: Release) -> tuple[Release, Wait | None]:
         """Go on until the release is over or has to wait; take it over first if another execution wrote last."""
@@ -131,26 +132,50 @@ class Rollout:
             case Prove():
                 return self._prove(release, action)
             case Load(served=served):
-                self._fenced(release, lambda: self._load(served))
+                self._fenced(release, action, lambda: self._load(served))
                 return self._append(release, release.state, f"version {served.version} staged", mark=LOADED), None
             case Route(traffic=traffic):
                 log.info("Routing %s: %s", self.endpoint, dict(traffic))
-                self._fenced(release, lambda: self.serving.route(self.model, traffic))
+                self._fenced(release, action, lambda: self.serving.route(self.model, traffic))
             case Align(aliases=aliases):
-                self._fenced(release, lambda: self._align(aliases))
+                self._fenced(release, action, lambda: self._align(aliases))
             case Unload(version=version):
                 log.info("Retiring version %s from %s", version, self.endpoint)
-                self._fenced(release, lambda: self.serving.unload(self.model, version))
+                self._fenced(release, action, lambda: self.serving.unload(self.model, version))
             case Wait() | Done():
                 pass
             case _:
                 assert_never(action)
         return release, None
 
-    def _fenced(self, release: Release, effect: Callable[[], None]) -> None:
+    def _fenced(self, release: Release, action: Action, effect: Callable[[], None]) -> None:
         self.ledger.require_newest(release.generation)
         effect()
-        self.ledger.require_newest(release.generation)
+        try:
+            self.ledger.require_newest(release.generation)
+        except Conflict:
+            self._mend(action)
+            raise
+
+    def _mend(self, action: Action) -> None:
+        """Undo an effect that came when others had moved on: who works now repairs it, and if nobody does, we do."""
+        mended = 0
+        try:
+            while (newest := self.ledger.newest()) and newest.state.terminal and newest.generation != mended:
+                self._put_back(action, newest)
+                mended = newest.generation
+        except ModelLifecycleError as error:
+            log.error("%s came too late and cannot be put back: %s", action, error)
+
+    def _put_back(self, action: Action, newest: Release) -> None:
+        if isinstance(action, Route) and newest.traffic is not None:
+            if self.serving.traffic(self.model) == action.traffic != newest.traffic:
+                log.warning("%s came too late; routing %s: %s", action, self.endpoint, newest.traffic)
+                self.serving.route(self.model, newest.traffic)
+        elif isinstance(action, Align):
+            found, right = self.aliases(), aliases_after(self.ledger.releases())
+            late = {name: right[name] for name, of in action.aliases.items() if found.get(name) == of != right[name]}
+            self._align(late)
 
     def _append(self, release: Release, state: State, reason: str = "", **more: Any) -> Release:
         entry = following(release.last, state, self.clock(), self.writer, reason=reason, **more)
