@@ -89,7 +89,8 @@ def check_versions(screen: Screen, servers: Servers, found: list[dict[str, Any]]
     versions = registered(servers)
     expected = {month["version"] for month in found}
     listed = {version["version"] for version in versions}
-    screen.check(None not in expected and expected == listed, "every version is registered in MLflow", sorted(listed))
+    numbers = ", ".join(f"version {number}" for number in sorted(listed))
+    screen.check(None not in expected and expected == listed, "every version is registered in MLflow", numbers)
     for version in versions:
         version["fault"] = readable(servers.store, version["artifact_uri"])
     good = [version for version in versions if not version["fault"]]
@@ -159,6 +160,7 @@ def stay(screen: Screen, servers: Servers) -> None:
     for name, url in servers.urls.items():
         screen.line(f"  {name:8} {url}")
     screen.line(f"  Login of Airflow: [bold]admin[/] / [bold]{servers.airflow.password}[/]")
+    screen.line(f"  To act yourself: the Trigger button of {' or '.join(MANUAL)} in Airflow")
     screen.line("\nEverything stays up until you press Ctrl-C.")
     while True:
         time.sleep(3600)
@@ -174,10 +176,19 @@ def main(argv: Sequence[str]) -> int:
         return _run_and_stop(screen, servers, options)
 
 
+def listen() -> None:
+    """End well on every signal that asks for it.
+
+    A shell starts what it puts in the background with SIGINT ignored, and nohup with SIGHUP: only the latter is meant.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
+
+
 def _run_and_stop(screen: Screen, servers: Servers, options: argparse.Namespace) -> int:
     summary: dict[str, Any] = {}
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
+    listen()
     try:
         try:
             run(screen, servers, options, summary)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from textwrap import shorten
 from typing import Any
+
+from rich.markup import escape
 
 from demo.callers import Callers
 from demo.readback import example
@@ -53,7 +56,8 @@ def _show_releases(screen: Screen, releases: list[Release]) -> None:
     for release in releases:
         screen.line(f"  [dim]{release.id}: {release.plan.change} version {release.plan.target.version}[/]")
         for entry in release.entries:
-            screen.line(f"  [dim]  {entry.at:%H:%M:%S} {entry.state:13} {entry.reason[:100]}[/]")
+            reason = escape(shorten(entry.reason, 108, placeholder=" ..."))
+            screen.line(f"  [dim]  {entry.at:%H:%M:%S} {entry.state:13} {reason}[/]")
 
 
 def _check(screen: Screen, found: dict[str, Any], releases: list[Release]) -> None:

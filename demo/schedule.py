@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from demo.screen import Board, Screen
 from demo.servers import Servers
+from model_lifecycle.core.metrics import HIGHER_IS_BETTER
 from model_lifecycle.core.models import ModelUri
 from tests.servers.airflow_api import FINISHED, AirflowApi
 
@@ -57,7 +58,8 @@ def follow_one(
 def _show(board: Board, api: AirflowApi, dag: str) -> list[dict[str, Any]]:
     runs = _retried(lambda: api.runs(dag)) or []
     for run in runs:
-        board.show(month_of(run), run["state"], _doing(api, dag, run), _seconds(run))
+        if not board.ended(month_of(run), run["state"]):
+            board.show(month_of(run), run["state"], _doing(api, dag, run), _seconds(run))
     return runs
 
 
@@ -70,14 +72,18 @@ def _retried(ask: Any) -> Any:
 
 
 def _doing(api: AirflowApi, dag: str, run: dict[str, Any]) -> str:
-    """The tasks that run or wait; of a failed run those that failed."""
-    if run["state"] == "success":
-        return ""
+    """The tasks that run or wait; of a failed run those that failed, of a good one what came of it."""
     tasks = _retried(lambda: api.states(dag, run["dag_run_id"])) or {}
+    if run["state"] == "success":
+        return _outcome(tasks)
     if run["state"] == "failed":
         return ", ".join(name for name, state in tasks.items() if state == "failed")
     waits = {"running": "", "deferred": " (waits)", "up_for_retry": " (will be tried again)"}
     return ", ".join(f"{name}{waits[state]}" for name, state in tasks.items() if state in waits)
+
+
+def _outcome(tasks: Mapping[str, str | None]) -> str:
+    return next((text for task, text in OUTCOMES.items() if tasks.get(task) == "success"), "")
 
 
 def month_of(run: dict[str, Any]) -> str:
@@ -123,7 +129,7 @@ def _month(api: AirflowApi, run: dict[str, Any]) -> dict[str, Any]:
         "evaluated": evaluated.get("verdict"),
         "monitored": monitored.get("verdict"),
         "drifted": monitored.get("drifted", []),
-        "outcome": next((text for task, text in OUTCOMES.items() if states.get(task) == "success"), "unfinished"),
+        "outcome": _outcome(states) or "unfinished",
         "failures": failures(api, RETRAIN, run_id, tasks),
     }
 
@@ -165,8 +171,12 @@ def show_months(screen: Screen, found: Iterable[dict[str, Any]]) -> None:
         for month in found
     ]
     metric = next((month["metric"] for month in found if month["metric"]), "metric")
-    columns = ("month", "version", f"{metric} against champion", "evaluated", "monitored", "outcome", "serves")
+    columns = ("month", "version", f"{metric} : champion's", "evaluated", "monitored", "outcome", "serves")
     screen.table(columns, rows)
+    better = "more" if metric in HIGHER_IS_BETTER else "less"
+    screen.line(
+        f"  [dim]{metric}: {better} is better; judged on the month's own flights, which no version has learnt[/]"
+    )
 
 
 def _against(month: dict[str, Any]) -> str:

@@ -101,6 +101,11 @@ class Board:
         elif before[:2] != self._lines[name][:2]:
             self.screen.line(f"  {self._line(name)}")
 
+    def ended(self, name: str, state: str) -> bool:
+        """Whether the line of a run says already that it has ended so, and with what."""
+        before, doing, _ = self._lines.get(name, ("", "", 0.0))
+        return state in ("success", "failed") and before == state and doing != ""
+
     def _picture(self) -> Text:
         return Text("\n").join(Text.from_markup(f"  {self._line(name)}") for name in self._lines)
 

@@ -79,9 +79,14 @@ class Servers:
 
     @property
     def urls(self) -> dict[str, str]:
-        """Where people look."""
-        urls = {"Airflow": self.airflow.url, "MLflow": self.mlflow.url, "Scorer": self.scorer.url}
-        return urls | ({"HDFS": f"{self.hdfs.url}/webhdfs/v1/models?op=LISTSTATUS"} if self.hdfs else {})
+        """The pages where people look."""
+        urls = {
+            "Airflow": self.airflow.url,
+            "MLflow": f"{self.mlflow.url}/#/models/{MODEL}",
+            "Scorer": f"{self.scorer.url}/v2/models/{MODEL}",
+        }
+        listing = f"webhdfs/v1/models?op=LISTSTATUS&user.name={getpass.getuser()}"
+        return urls | ({"HDFS": f"{self.hdfs.url}/{listing}"} if self.hdfs else {})
 
     def start(self) -> Iterator[tuple[str, float]]:
         """Start all at once; yields each one's name and seconds when it is ready.
