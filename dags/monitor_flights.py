@@ -3,8 +3,8 @@
 Once a month the newest labelled flights go through the live endpoint, as callers' requests do. FAIL brings back the
 version before. Drift alone is no reason to roll back: it asks for a new training.
 
-The flights end with 2013, and so does the schedule: switched on today, it judges the last month. To run it by hand,
-name the month and empty the field *Logical Date*.
+The flights end with 2013, so what is newest is known: switched on, the schedule has one run, about the last month. To
+run it by hand, name the month and empty the field *Logical Date*.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_current_context, task
-from flights.settings import ENDPOINT, FIRST_MONTH, LAST_MONTH, files, judged_month
+from flights.settings import ENDPOINT, LAST_MONTH, files, judged_month
 from pendulum import datetime
 
 from model_lifecycle.core.monitoring import Drift, Health, Quality
@@ -26,9 +26,9 @@ with DAG(
     dag_id="monitor_flights",
     description="Judge the live version on the newest month; roll back on FAIL, train again on drift",
     schedule=CronDataIntervalTimetable("@monthly", timezone="UTC"),
-    start_date=datetime(2013, FIRST_MONTH, 1),
+    start_date=datetime(2013, LAST_MONTH, 1),
     end_date=datetime(2013, LAST_MONTH, 1),
-    catchup=False,
+    catchup=True,
     max_active_runs=1,
     default_args={"retries": 2, "retry_delay": timedelta(seconds=10)},
     params={
