@@ -17,13 +17,13 @@ from pathlib import Path
 
 from hdfs import InsecureClient
 
+from model_lifecycle.stores.artifacts import ArtifactStore
 from model_lifecycle.stores.folder import describe
-from model_lifecycle.stores.hdfs import hdfs_store
+from model_lifecycle.stores.hdfs import THREADS, hdfs_store
 from tests.benchmarks.measure import line, side_by_side
 from tests.servers.hdfs import HdfsCluster
 
 MIB = 2**20
-THREADS = 4
 JAVA = "Java hdfs dfs -put, JVM start included"
 
 
@@ -47,9 +47,11 @@ def _one_file(cluster: HdfsCluster, client: InsecureClient, folder: Path, size: 
     def put(run: int) -> None:
         cluster.fs_shell("-put", file, f"/one-java-{run}.bin")
 
+    manifest = describe(folder, "benchmark")
     found = side_by_side(
         runs,
         ours=lambda run: _upload(cluster.url, folder, f"/one-ours-{run}"),
+        publish=lambda run: _store(cluster.url, f"/one-published-{run}").publish(folder, manifest),
         plain=lambda run: client.upload(f"/one-plain-{run}.bin", file),
         chunked=lambda run: client.upload(f"/one-chunked-{run}.bin", file, chunk_size=4 * MIB),
         java=put,
@@ -58,6 +60,7 @@ def _one_file(cluster: HdfsCluster, client: InsecureClient, folder: Path, size: 
     line(name, found["ours"], "HdfsCLI upload(), unverified", found["plain"], goal=1)
     line(name, found["ours"], "HdfsCLI upload(chunk_size=4 MiB), unverified", found["chunked"])
     line(name, found["ours"], JAVA, found["java"], goal=2)
+    line(f"{name} without describing it", found["publish"], "HdfsCLI upload(), unverified", found["plain"])
     _forget(client)
 
 
@@ -120,12 +123,16 @@ def transfer(url: str, folder: Path) -> None:
     """Upload a folder and fetch it."""
     uri = _upload(url, folder, "/memory")
     with tempfile.TemporaryDirectory(dir=folder.parent) as target:
-        hdfs_store([url], "/memory", user="root").fetch(uri, Path(target, "fetched"))
+        _store(url, "/memory").fetch(uri, Path(target, "fetched"))
 
 
 def _upload(url: str, folder: Path, root: str) -> str:
     """What the operator does, in a new session: describe the folder and publish it."""
-    return hdfs_store([url], root, user="root", threads=THREADS).publish(folder, describe(folder, "benchmark"))
+    return _store(url, root).publish(folder, describe(folder, "benchmark"))
+
+
+def _store(url: str, root: str) -> ArtifactStore:
+    return hdfs_store([url], root, user="root")
 
 
 def _folder(folder: Path, count: int, size: int) -> Path:

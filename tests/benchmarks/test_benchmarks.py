@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[2]
                 "upload of 64 MiB that is there already",
                 "verified upload of 100 files of 4 KiB",
                 "verified upload of 64 MiB",
+                "verified upload of 64 MiB without describing it",
             ],
         ),
     ],
