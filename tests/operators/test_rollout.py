@@ -9,7 +9,7 @@ from threading import Event
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
+from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
 from model_lifecycle.core import rollout
 from model_lifecycle.core.release import State
