@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,8 @@ import pytest
 from demo import __main__ as demo
 from demo.folder import VARIABLE, own_folder
 from demo.screen import Screen
+from model_lifecycle.core.release import Change, State
+from tests.demo.by_hand import WRONG, by_hand
 
 ROOT = Path(__file__).parents[2]
 MONTHS = ["2013-02", "2013-03", "2013-04"]
@@ -45,18 +50,31 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def summary(folder: Path) -> dict[str, Any]:
-    """What one whole demo of three months left, with two finished runs cleared and repeated in between."""
-    flags = ("--once", "--months", str(len(MONTHS)), "--verify-rerun")
-    done = subprocess.run(command(folder, *flags), cwd=ROOT, capture_output=True, text=True, timeout=880)
-    assert (folder / "summary.json").exists(), done.stdout + done.stderr
-    found = json.loads((folder / "summary.json").read_text())
-    return {**found, "exit_code": done.returncode, "output": done.stdout + done.stderr}
+def summary(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """One whole demo of three months, two finished runs cleared and repeated, somebody who looks around, and Ctrl-C."""
+    printed = tmp_path_factory.mktemp("output") / "demo.txt"
+    flags = ("--months", str(len(MONTHS)), "--verify-rerun")
+    with printed.open("wb") as out:
+        process = subprocess.Popen(command(folder, *flags), cwd=ROOT, stdout=out, stderr=subprocess.STDOUT)
+    try:
+        while "Ctrl-C" not in printed.read_text():
+            assert process.poll() is None, printed.read_text()
+            time.sleep(0.5)
+        found = json.loads((folder / "summary.json").read_text())
+        found["by_hand"] = by_hand(found)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(120)
+    return {**found, "exit_code": process.returncode, "output": printed.read_text(), "left": processes_of(folder)}
+
+
+@pytest.fixture(scope="module")
+def hand(summary: dict[str, Any]) -> dict[str, Any]:
+    return summary["by_hand"]
 
 
 def test_the_demo_ends_well(summary):
-    assert summary["exit_code"] == 0, summary["output"]
-    assert [check for check in summary["checks"] if not check["ok"]] == []
+    assert [check for check in summary["checks"] if not check["ok"]] == [], summary["output"]
     assert summary["ok"]
 
 
@@ -113,12 +131,99 @@ def test_what_serves_is_what_ledger_scorer_and_registry_name(summary):
     assert serving["aliases"]["champion"] == serving["version"]
 
 
-def test_nothing_is_left_running_after_it(summary, folder):
-    assert processes_of(folder) == []
+def test_what_it_prints_leads_on(summary, hand):
+    end = summary["output"][summary["output"].index("Look around") :]
+    assert hand["password"] in end
+    assert [url for url in summary["urls"].values() if url not in end] == []
+    assert hand["pages"] == dict.fromkeys(summary["urls"].values(), 200)
 
 
-def test_ctrl_c_while_it_starts_stops_everything(tmp_path):
-    with subprocess.Popen(command(tmp_path), cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+def test_ctrl_c_when_it_is_done_stops_everything_and_ends_well(summary):
+    assert summary["exit_code"] == 0, summary["output"]
+    assert "Everything happened" in summary["output"]
+    assert summary["left"] == []
+
+
+def test_a_form_that_is_filled_in_wrongly_starts_nothing(hand):
+    for (_, _, reason), answer in zip(WRONG, hand["refused"], strict=True):
+        assert re.search(f": 400 .*({reason})", answer), answer
+
+
+def test_rollback_model_brings_back_the_version_before_and_keeps_who_and_why(hand):
+    before, after = hand["before"], hand["rolled back"]
+    assert after["state"] == "success", after["failures"]
+    assert_serves(after, before["aliases"]["previous"])
+    release = after["release"]
+    assert (release.state, release.plan.change) == (State.ROLLED_BACK, Change.ROLLBACK)
+    assert release.plan.abandons == before["serving"]
+    assert release.entries[0].reason == "callers complain"
+    assert release.entries[0].actor["user"] == "admin"
+
+
+def test_promote_model_says_what_is_wrong_and_changes_nothing(hand):
+    denied = hand["denied"]
+    assert denied["state"] == "failed"
+    assert "is quarantined" in denied["failures"]["deploy"]
+    assert denied["release"].generation == hand["rolled back"]["release"].generation
+    assert_serves(denied, hand["rolled back"]["serving"])
+
+
+def test_promote_model_makes_a_version_the_champion_even_a_bad_one_if_told_to(summary, hand):
+    promoted = hand["promoted"]
+    assert set(promoted["tasks"].values()) == {"success"}, promoted["failures"]
+    assert_serves(promoted, summary["drill"]["bad_version"])
+    assert promoted["aliases"]["previous"] == hand["rolled back"]["serving"]
+
+
+def test_monitor_flights_on_its_schedule_rolls_a_bad_version_back_and_asks_for_a_training(summary, hand):
+    monitored, bad, good = hand["monitored"], summary["drill"]["bad_version"], hand["rolled back"]["serving"]
+    assert (monitored["run_type"], monitored["state"]) == ("scheduled", "success"), monitored["failures"]
+    verdict = monitored["results"]["monitor"]
+    assert (verdict["verdict"], verdict["version"], verdict["compared_with"]) == ("FAIL", bad, good)
+    assert verdict["drifted"]
+    acted = {name: monitored["tasks"][name] for name in ("roll_back", "retrain", "all_is_well")}
+    assert acted == {"roll_back": "success", "retrain": "success", "all_is_well": "skipped"}
+    restored = monitored["results"]["roll_back"]
+    assert (restored["state"], restored["abandons"], restored["serving_version"]) == ("ROLLED_BACK", bad, good)
+
+
+def test_the_training_that_the_monitor_asked_for_runs_to_its_end(summary, hand):
+    retrained = hand["retrained"]
+    assert retrained["conf"] == {"month": 4}
+    assert retrained["state"] == "success", retrained["failures"]
+    assert retrained["results"]["register"] == f"models:/flights/{summary['drill']['bad_version'] + 1}"
+    assert_serves(retrained, retrained["serving"])
+
+
+def assert_serves(found: dict[str, Any], version: int) -> None:
+    """Ledger, scorer and registry name this version."""
+    assert (found["serving"], found["traffic"], found["aliases"]["champion"]) == (version, {str(version): 100}, version)
+
+
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """What this process does about signals, as it was before a demo ran in it."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("signals")
+@pytest.mark.parametrize(("holds", "code"), [(True, 0), (False, 1)])
+def test_once_it_ends_by_itself_and_its_exit_code_tells_how(tmp_path, monkeypatch, holds, code):
+    def nothing_but_a_check(screen: Screen, *_: object) -> None:  # a double of the months and the drill
+        screen.check(holds, "everything happened")
+
+    monkeypatch.setenv("ONCE", "1")
+    monkeypatch.setattr(demo, "run", nothing_but_a_check)
+    assert demo.main(["--folder", str(tmp_path)]) == code
+    assert json.loads((tmp_path / "summary.json").read_text())["ok"] is holds
+
+
+def test_sigint_while_it_starts_stops_everything_also_in_the_background(tmp_path):
+    ignoring = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]  # as a script's shell starts what ends with &
+    with subprocess.Popen([*ignoring, *command(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if "ready after" in line:
