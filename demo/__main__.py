@@ -89,7 +89,7 @@ def check_versions(screen: Screen, servers: Servers, found: list[dict[str, Any]]
     versions = registered(servers)
     expected = {month["version"] for month in found}
     listed = {version["version"] for version in versions}
-    numbers = ", ".join(f"version {number}" for number in sorted(listed))
+    numbers = f"versions {', '.join(map(str, sorted(listed)))}"
     screen.check(None not in expected and expected == listed, "every version is registered in MLflow", numbers)
     for version in versions:
         version["fault"] = readable(servers.store, version["artifact_uri"])

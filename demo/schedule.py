@@ -175,7 +175,7 @@ def show_months(screen: Screen, found: Iterable[dict[str, Any]]) -> None:
     screen.table(columns, rows)
     better = "more" if metric in HIGHER_IS_BETTER else "less"
     screen.line(
-        f"  [dim]{metric}: {better} is better; judged on the month's own flights, which no version has learnt[/]"
+        f"  [dim]{metric}: {better} is better; judged on the month's own flights, which neither model has learnt[/]"
     )
 
 
