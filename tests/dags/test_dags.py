@@ -12,8 +12,8 @@ from typing import Any
 import monitor_flights
 import pytest
 import retrain_flights
+from airflow.providers.common.compat.sdk import ParamValidationError
 from airflow.sdk import DAG
-from airflow.sdk.exceptions import ParamValidationError
 
 NAMES = ("retrain_flights", "monitor_flights", "promote_model", "rollback_model", "bad_release_drill")
 
