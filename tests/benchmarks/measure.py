@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
@@ -37,17 +38,22 @@ def line(
     print(json.dumps(dict(zip(FIELDS, values, strict=True))), flush=True)
 
 
-def side_by_side(runs: int, **works: Callable[[int], object]) -> dict[str, list[float]]:
+def side_by_side(runs: int, rest: Callable[[], object], **works: Callable[[], object]) -> dict[str, list[float]]:
     """The seconds of each work in each run, by turns: whatever else the machine does meets all of them alike.
 
-    A work is given the number of its run. What the one before it wrote is on disk before it begins.
+    Each run begins with another work, for one may leave something to do for the next.
+
+    :param rest: makes the same start for every work; what was written so far is on disk after it.
     """
     found: dict[str, list[float]] = {name: [] for name in works}
     for run in range(runs):
-        for name, work in works.items():
+        names = deque(works)
+        names.rotate(-run)
+        for name in names:
+            rest()
             os.sync()
             start = time.perf_counter()
-            work(run)
+            works[name]()
             found[name].append(time.perf_counter() - start)
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from model_lifecycle.core.errors import Corrupt, Invalid, Unavailable
 from model_lifecycle.core.manifest import FileEntry
 from model_lifecycle.stores.folder import describe
-from model_lifecycle.stores.sources import BLOCK, blocks, digest_of, opened, promised, sources_of
+from model_lifecycle.stores.sources import AHEAD, BLOCK, blocks, digest_of, opened, promised, sources_of
 from model_lifecycle.testing.store_contract import write_files
 
 
@@ -21,7 +22,7 @@ def entry(data: bytes) -> FileEntry:
     return FileEntry("model.bin", len(data), sha256(data).hexdigest())
 
 
-@pytest.mark.parametrize("size", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK])
+@pytest.mark.parametrize("size", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, AHEAD, AHEAD + 1, 2 * AHEAD])
 def test_a_file_is_read_whole_in_blocks(tmp_path: Path, size: int) -> None:
     data = os.urandom(size)
     path = tmp_path / "model.bin"
@@ -69,6 +70,15 @@ def test_a_disk_that_fails_is_unavailable(tmp_path: Path) -> None:
             list(blocks(fd))
     finally:
         os.close(fd)
+
+
+def test_reading_that_is_given_up_leaves_no_thread_behind(tmp_path: Path) -> None:
+    path = tmp_path / "model.bin"
+    path.write_bytes(bytes(3 * AHEAD))
+    before = set(threading.enumerate())
+    with opened(path) as fd:
+        next(blocks(fd))
+    assert set(threading.enumerate()) == before
 
 
 def test_a_source_in_a_folder_that_became_a_link_is_refused(tmp_path: Path) -> None:
