@@ -1,47 +1,13 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from model_lifecycle.core.errors import Corrupt
-from model_lifecycle.core.release import (
-    REMEMBERED,
-    Change,
-    Entry,
-    Plan,
-    Release,
-    Served,
-    Standing,
-    State,
-    aliases_after,
-    following,
-    opening,
-)
-
-NOW = datetime(2013, 2, 1, tzinfo=UTC)
-
-
-def served(version: int) -> Served:
-    return Served(version, f"{version:064x}", f"file:///models/flights/{version:064x}")
-
-
-def plan(change: Change = Change.DEPLOY, target: int = 2, fallback: int | None = 1, **fields: object) -> Plan:
-    defaults: dict[str, object] = {
-        "key": "0123456789ab",
-        "change": change,
-        "endpoint": "scorer/flights",
-        "target": served(target),
-        "fallback": served(fallback) if fallback else None,
-        "abandons": target,
-        "traffic_before": {fallback: 100} if fallback else {},
-        "strategy": {"name": "BlueGreen", "steps": [], "soak": 60.0},
-        "deadline": NOW + timedelta(hours=1),
-        "before": Standing((served(fallback),) if fallback else ()),
-    }
-    return Plan(**{**defaults, **fields})  # type: ignore[arg-type]
+from model_lifecycle.core.plan import Change, Plan, Standing
+from model_lifecycle.core.release import Entry, Release, State, aliases_after, following, opening
+from tests.core.test_plan import NOW, plan, served
 
 
 def opened(of: Plan, generation: int = 1) -> Release:
@@ -119,12 +85,6 @@ def test_an_unfinished_or_rejected_release_leaves_the_standing_as_it_was():
         assert then(opened(plan()), state).standing == plan().before
 
 
-def test_traffic_goes_back_to_what_was_observed_even_if_it_was_a_split():
-    assert plan(traffic_before={1: 90, 7: 10}).traffic_back == {1: 90, 7: 10}
-    assert plan(traffic_before={2: 100}).traffic_back == {1: 100}
-    assert plan(fallback=None, traffic_before={}).traffic_back == {}
-
-
 def test_each_end_of_a_release_says_what_traffic_it_left():
     release = opened(plan())
     assert then(release, State.SUCCEEDED).traffic == {2: 100}
@@ -145,19 +105,3 @@ def test_the_champion_is_who_was_promoted_last_unless_it_was_left_since():
     assert aliases_after([back, refused, before]) == {"champion": 1, "previous": None}
     assert aliases_after([refused]) == {"champion": None, "previous": 1}
     assert aliases_after([]) == {"champion": None, "previous": None}
-
-
-@given(st.lists(st.tuples(st.booleans(), st.integers(1, 9)), max_size=60))
-def test_a_standing_stays_bounded_and_never_offers_a_quarantined_version_as_the_way_back(steps):
-    standing = Standing()
-    for deployed, version in steps:
-        if deployed:
-            standing = standing.succeeded(served(version))
-        elif standing.serving:
-            standing = standing.rolled_back(standing.below(standing.serving.version), standing.serving.version)
-        assert len(standing.good) <= REMEMBERED
-        assert not {one.version for one in standing.good} & set(standing.quarantined)
-        assert len({one.version for one in standing.good}) == len(standing.good)
-        if standing.serving:
-            below = standing.below(standing.serving.version)
-            assert below is None or below.version != standing.serving.version

@@ -7,31 +7,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model_lifecycle.core.errors import Conflict, Invalid
+from model_lifecycle.core.admission import plan_deploy, plan_promote, plan_rollback
+from model_lifecycle.core.errors import Invalid
 from model_lifecycle.core.models import CHAMPION, PREVIOUS
-from model_lifecycle.core.release import Change, Release, Standing, State, following
+from model_lifecycle.core.plan import Change, Standing
+from model_lifecycle.core.release import Release, State, following
 from model_lifecycle.core.rollout import (
     LOADED,
-    AllAtOnce,
     BlueGreen,
     Done,
     Enter,
     Load,
     Observation,
     Prove,
-    Request,
     Route,
     Smoke,
     Unload,
     Wait,
-    admit,
     next_action,
     pause_after_look,
-    plan_deploy,
-    plan_promote,
-    plan_rollback,
 )
-from tests.core.test_release import NOW, opened, plan, served, then
+from tests.core.test_admission import request
+from tests.core.test_plan import NOW, plan, served
+from tests.core.test_release import opened, then
 
 
 @dataclass
@@ -105,10 +103,6 @@ class World:
 
 def serving_one() -> World:
     return World(ready={1}, traffic={1: 100}, aliases={CHAMPION: 1})
-
-
-def request(change: Change = Change.DEPLOY, target: int = 2, key: str = "0123456789ab") -> Request:
-    return Request(key, change, "scorer/flights", served(target), AllAtOnce().to_dict(), NOW + timedelta(hours=1))
 
 
 def test_a_deploy_goes_through_every_state_in_order():
@@ -232,41 +226,12 @@ def test_a_version_that_does_not_serve_cannot_become_champion():
     assert world.aliases == {CHAMPION: 1}
 
 
-def test_a_quarantined_version_is_refused_until_it_is_allowed():
-    standing = Standing((served(1),), (2,))
-    with pytest.raises(Conflict, match="quarantined"):
-        plan_deploy(standing, request(), {1: 100})
-    assert plan_deploy(standing, request(), {1: 100}, force=True).fallback == served(1)
-
-
-def test_another_tasks_release_is_a_conflict_until_its_deadline():
-    newest = then(opened(plan(key="another-task")), State.SOAKING)
-    with pytest.raises(Conflict, match="under way"):
-        admit(newest, request(), NOW)
-    assert admit(newest, request(), NOW + timedelta(hours=1)) is newest
-    assert admit(newest, request(key="another-task"), NOW) is newest
-    assert admit(newest, request(Change.ROLLBACK), NOW) is newest
-    assert admit(then(newest, State.SUCCEEDED), request(), NOW) is None
-
-
-def test_a_rollback_may_interrupt_whatever_is_under_way():
-    for change in Change:
-        newest = opened(plan(change, key="another-task"))
-        assert admit(newest, request(Change.ROLLBACK), NOW) is newest
-
-
 def test_a_rollback_is_not_given_up_however_late_it_goes_on():
     standing = Standing((served(1), served(2)))
     back = plan_rollback(standing, request(Change.ROLLBACK, target=1), 2, {2: 100})
     late = World(ready={1, 2}, traffic={2: 100}, now=NOW + timedelta(days=1))
     assert late.drive(opened(back)).state is State.ROLLED_BACK
     assert late.traffic == {1: 100}
-
-
-def test_the_way_back_of_a_version_that_served_before_is_what_serves_now():
-    standing = Standing((served(1), served(2), served(3)))
-    assert plan_deploy(standing, request(target=1), {3: 100}).fallback == served(3)
-    assert plan_deploy(standing, request(target=3), {}).fallback == served(2)
 
 
 def test_a_soak_cannot_be_negative():

@@ -18,7 +18,8 @@ import pytest
 from demo import __main__ as demo
 from demo.folder import VARIABLE, own_folder
 from demo.screen import Screen
-from model_lifecycle.core.release import Change, State
+from model_lifecycle.core.plan import Change
+from model_lifecycle.core.release import State
 from tests.demo.by_hand import WRONG, by_hand
 
 ROOT = Path(__file__).parents[2]

@@ -16,10 +16,9 @@ from typing import Any
 
 from model_lifecycle.core.errors import Corrupt
 from model_lifecycle.core.models import CHAMPION, PREVIOUS
+from model_lifecycle.core.plan import Change, Plan, Standing
 
 SCHEMA = 1
-REMEMBERED = 20
-"""How many good and how many quarantined versions a standing remembers."""
 
 
 class State(StrEnum):
@@ -45,101 +44,6 @@ class State(StrEnum):
     def terminal(self) -> bool:
         """Whether a release in this state is over."""
         return self in (State.SUCCEEDED, State.ROLLED_BACK, State.ROLLBACK_FAILED, State.REJECTED)
-
-
-class Change(StrEnum):
-    """What a release is for."""
-
-    DEPLOY = "deploy"
-    PROMOTE = "promote"
-    ROLLBACK = "rollback"
-
-
-@dataclass(frozen=True)
-class Served:
-    """A version that serves or served: enough to bring it back without asking anybody."""
-
-    version: int
-    digest: str | None
-    artifact_uri: str
-
-
-@dataclass(frozen=True)
-class Standing:
-    """What is known of an endpoint between two releases.
-
-    :param good: the versions that came through a release and were not rolled back, the newest last.
-    :param quarantined: the versions that were rolled back; a schedule must not deploy them again.
-    """
-
-    good: tuple[Served, ...] = ()
-    quarantined: tuple[int, ...] = ()
-
-    @property
-    def serving(self) -> Served | None:
-        """What should serve now."""
-        return self.good[-1] if self.good else None
-
-    def below(self, version: int) -> Served | None:
-        """The version a rollback from ``version`` would restore: the newest good one that is another."""
-        others = [served for served in self.good if served.version != version]
-        if any(served.version == version for served in self.good):
-            place = next(i for i, served in enumerate(self.good) if served.version == version)
-            others = list(self.good[:place])
-        return others[-1] if others else None
-
-    def succeeded(self, served: Served) -> Standing:
-        """The standing after this version came through its release."""
-        others = tuple(one for one in self.good if one.version != served.version)
-        quarantined = tuple(one for one in self.quarantined if one != served.version)
-        return Standing((*others, served)[-REMEMBERED:], quarantined)
-
-    def rolled_back(self, restored: Served | None, abandoned: int) -> Standing:
-        """The standing after traffic went back to ``restored`` and ``abandoned`` was left."""
-        good = [one for one in self.good if one.version != abandoned]
-        if restored is not None:
-            place = [one.version for one in good].index(restored.version) if restored in good else len(good)
-            good = [*good[:place], restored]
-        others = tuple(one for one in self.quarantined if one != abandoned)
-        return Standing(tuple(good[-REMEMBERED:]), (*others, abandoned)[-REMEMBERED:])
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a release sets out to do, fixed when it opens.
-
-    :param key: tells who runs it; a retry of the same task has the same key and resumes its own release.
-    :param target: the version that shall serve when the release has done what it set out to do.
-    :param fallback: what serves again if a deploy is rolled back, or None if nothing served before.
-    :param abandons: the version that a rollback leaves: of a deploy its target, of a rollback what served.
-    :param traffic_before: per cent by version as observed before the first mutation.
-    :param strategy: name and numbers of the strategy, as JSON values.
-    :param deadline: when an unfinished release is to be given up and put back.
-    :param before: the endpoint's standing when the release opened.
-    """
-
-    key: str
-    change: Change
-    endpoint: str
-    target: Served
-    fallback: Served | None
-    abandons: int
-    traffic_before: Mapping[int, int]
-    strategy: Mapping[str, Any]
-    deadline: datetime
-    before: Standing
-
-    @property
-    def restored(self) -> Served | None:
-        """What serves after a rollback."""
-        return self.target if self.change is Change.ROLLBACK else self.fallback
-
-    @property
-    def traffic_back(self) -> Mapping[int, int]:
-        """The traffic that a rollback sets: what was observed before, without what is abandoned."""
-        if self.change is Change.DEPLOY and self.traffic_before and self.abandons not in self.traffic_before:
-            return self.traffic_before
-        return {self.restored.version: 100} if self.restored else {}
 
 
 @dataclass(frozen=True)
@@ -186,7 +90,7 @@ class Entry:
             "asked_by": self.asked_by,
             "actor": dict(self.actor),
             "evidence": dict(self.evidence),
-            "plan": _plan_to_dict(self.plan) if self.plan else None,
+            "plan": self.plan.to_dict() if self.plan else None,
         }
 
     def to_json(self) -> bytes:
@@ -209,7 +113,7 @@ class Entry:
                 raise ValueError(f"expected a ledger entry of schema {SCHEMA}")
             value["state"] = State(value["state"])
             value["at"] = datetime.fromisoformat(value["at"])
-            value["plan"] = _plan_from_dict(value["plan"]) if value["plan"] else None
+            value["plan"] = Plan.from_dict(value["plan"]) if value["plan"] else None
             return cls(**value)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise Corrupt(f"not a ledger entry: {error}") from error
@@ -369,39 +273,4 @@ def following(
         step=more.get("step", last.step if state is last.state else None),
         actor=more.get("actor", last.actor),
         asked_by=more.get("asked_by", last.asked_by),
-    )
-
-
-def _plan_to_dict(plan: Plan) -> dict[str, Any]:
-    return {
-        "key": plan.key,
-        "change": str(plan.change),
-        "endpoint": plan.endpoint,
-        "target": vars(plan.target),
-        "fallback": vars(plan.fallback) if plan.fallback else None,
-        "abandons": plan.abandons,
-        "traffic_before": {str(version): share for version, share in plan.traffic_before.items()},
-        "strategy": dict(plan.strategy),
-        "deadline": plan.deadline.isoformat(),
-        "before": {
-            "good": [vars(served) for served in plan.before.good],
-            "quarantined": list(plan.before.quarantined),
-        },
-    }
-
-
-def _plan_from_dict(value: dict[str, Any]) -> Plan:
-    before = value["before"]
-    standing = Standing(tuple(Served(**one) for one in before["good"]), tuple(before["quarantined"]))
-    return Plan(
-        key=value["key"],
-        change=Change(value["change"]),
-        endpoint=value["endpoint"],
-        target=Served(**value["target"]),
-        fallback=Served(**value["fallback"]) if value["fallback"] else None,
-        abandons=value["abandons"],
-        traffic_before={int(version): share for version, share in value["traffic_before"].items()},
-        strategy=value["strategy"],
-        deadline=datetime.fromisoformat(value["deadline"]),
-        before=standing,
     )

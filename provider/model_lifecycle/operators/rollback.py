@@ -7,10 +7,12 @@ from typing import Any
 
 from airflow.sdk import Context
 
+from model_lifecycle.core.admission import admit, plan_rollback
 from model_lifecycle.core.errors import Conflict, NotFound, Rejected
 from model_lifecycle.core.models import Endpoint, ModelUri
-from model_lifecycle.core.release import Change, Release, Served, State
-from model_lifecycle.core.rollout import AllAtOnce, admit, plan_rollback
+from model_lifecycle.core.plan import Change, Served
+from model_lifecycle.core.release import Release, State
+from model_lifecycle.core.rollout import AllAtOnce
 from model_lifecycle.operators.base import ModelLifecycleOperator, task_key
 from model_lifecycle.operators.deploy import ReleaseOperator, as_served
 from model_lifecycle.operators.rollout import Rollout, outcome

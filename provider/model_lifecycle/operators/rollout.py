@@ -11,7 +11,8 @@ from uuid import uuid4
 from model_lifecycle.core.errors import Conflict, ModelLifecycleError, NotFound, Rejected, Unavailable
 from model_lifecycle.core.examples import EXAMPLE_FILES, Columns, example_columns, fault_of, rows
 from model_lifecycle.core.models import CHAMPION, PREVIOUS, Endpoint, ModelUri
-from model_lifecycle.core.release import Change, Plan, Release, Served, State, aliases_after, following, opening
+from model_lifecycle.core.plan import Change, Plan, Served
+from model_lifecycle.core.release import Release, State, aliases_after, following, opening
 from model_lifecycle.core.rollout import (
     LOADED,
     Action,
