@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import urllib.request
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -32,7 +33,7 @@ class Daemon(Server):
         self.start()
 
 
-class Cluster:
+class Cluster(ABC):
     """What both kinds of cluster share: ports, configuration, DataNodes, admin tools and foreign clients."""
 
     def __init__(
@@ -50,9 +51,9 @@ class Cluster:
         self.datanodes: list[Daemon] = []
         self._datanode_count = datanodes
 
+    @abstractmethod
     def start(self) -> Self:
         """Format on first use, start every daemon and wait until the DataNodes are live and safe mode is over."""
-        raise NotImplementedError
 
     def stop(self) -> None:
         """Stop every daemon; the data stay."""
@@ -69,9 +70,9 @@ class Cluster:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.stop()
 
+    @abstractmethod
     def wait_healthy(self, timeout: float = 90) -> None:
         """Wait until every DataNode that runs is live and safe mode is over."""
-        raise NotImplementedError
 
     @property
     def conf(self) -> Path:
