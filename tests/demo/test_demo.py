@@ -258,6 +258,8 @@ def test_what_an_earlier_demo_left_is_removed_and_named(tmp_path, capsys):
 
 def test_what_an_earlier_demo_left_running_is_ended(tmp_path):
     with subprocess.Popen(["sleep", "600"], env={VARIABLE: str(tmp_path), "PATH": os.environ["PATH"]}) as orphan:
+        while not Path(f"/proc/{orphan.pid}/environ").read_bytes():
+            time.sleep(0.01)  # Popen returns before the kernel has set up the new program's environment
         with own_folder(Screen(), tmp_path):
             assert orphan.wait(10) == -signal.SIGKILL
     with subprocess.Popen(["sleep", "600"], env={"PWD": str(tmp_path), "PATH": os.environ["PATH"]}) as stranger:
