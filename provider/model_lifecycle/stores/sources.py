@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from hashlib import sha256
 from itertools import cycle
 from pathlib import Path
@@ -17,7 +18,7 @@ from model_lifecycle.core.manifest import FileEntry, Manifest
 BLOCK = 1 << 20
 """Bytes read at once; the same buffer is used again, so memory stays flat in the file's size."""
 AHEAD = 4 << 20
-"""Bytes read at once of a larger file, while the block before is hashed: there are two such buffers."""
+"""Bytes read at once of a larger file, while those before are hashed or sent: there are two such buffers."""
 
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
@@ -46,19 +47,20 @@ def blocks(fd: int) -> Iterator[memoryview]:
     :raises Unavailable: if the disk does not give them.
     """
     if os.fstat(fd).st_size > AHEAD:
-        yield from _ahead(fd)
+        yield from ahead(partial(_read, fd))
     else:
         buffer = memoryview(bytearray(BLOCK))
         while block := _read(fd, buffer):
             yield block
 
 
-def _ahead(fd: int) -> Iterator[memoryview]:
+def ahead(fill: Callable[[memoryview], memoryview]) -> Generator[memoryview]:
+    """What ``fill`` puts into a buffer and returns, until that is empty; while one is used the next is filled."""
     buffers = cycle([memoryview(bytearray(AHEAD)), memoryview(bytearray(AHEAD))])
     with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as reader:
-        following = reader.submit(_read, fd, next(buffers))
+        following = reader.submit(fill, next(buffers))
         while block := following.result():
-            following = reader.submit(_read, fd, next(buffers))
+            following = reader.submit(fill, next(buffers))
             yield block
 
 

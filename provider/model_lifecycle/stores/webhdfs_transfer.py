@@ -6,10 +6,8 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from hashlib import sha256
-from itertools import cycle
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,9 +15,8 @@ from typing import Self
 from model_lifecycle.core.errors import Corrupt, Denied, Invalid, Unavailable
 from model_lifecycle.stores.filesystem import Progress
 from model_lifecycle.stores.hdfs_checksum import HadoopChecksum
+from model_lifecycle.stores.sources import AHEAD, ahead
 
-CHUNK = 4 << 20
-"""Bytes sent at once; a transfer holds two such buffers, whatever the size of its file."""
 Read = Callable[[memoryview], int]
 """Fills a buffer from a source and returns the number of bytes, 0 at the end."""
 
@@ -38,7 +35,7 @@ class Body:
         self.name, self.size, self.sent = name, size, 0
         self.sha256, self.checksum = sha256(), HadoopChecksum(block_size)
         self._read, self._progress, self._taken = read, progress, 0
-        self._chunks = self._ahead() if size > CHUNK else self._at_once()
+        self._chunks = self._ahead() if size > AHEAD else self._at_once()
 
     def __len__(self) -> int:
         return self.size
@@ -62,11 +59,8 @@ class Body:
         self._tell(chunk)
 
     def _ahead(self) -> Generator[memoryview]:
-        buffers = cycle([memoryview(bytearray(CHUNK)), memoryview(bytearray(CHUNK))])
-        with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as reader:
-            following = reader.submit(self._next, next(buffers))
-            while chunk := following.result():
-                following = reader.submit(self._next, next(buffers))
+        with closing(ahead(self._next)) as chunks:
+            for chunk in chunks:
                 yield chunk
                 self._tell(chunk)
 
