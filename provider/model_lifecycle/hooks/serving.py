@@ -11,7 +11,10 @@ from typing import Any, ClassVar
 
 from airflow.sdk import BaseHook
 
+from model_lifecycle.core.counts import Counts
 from model_lifecycle.core.errors import Invalid
+from model_lifecycle.hooks.metrics import MetricsHook
+from model_lifecycle.hooks.session import ConnectionSession
 from model_lifecycle.stores.base import ModelStore
 
 Columns = Mapping[str, Sequence[Any]]
@@ -34,7 +37,7 @@ class Answer:
     outputs: Mapping[str, Sequence[Any]]
 
 
-class ServingHook(BaseHook, ABC):
+class ServingHook(BaseHook, MetricsHook, ABC):
     """One serving system behind one connection.
 
     Every verb is absolute and repeatable: doing it twice is doing it once (Law 3). Every call has a connect and a
@@ -46,6 +49,12 @@ class ServingHook(BaseHook, ABC):
     hook_name: ClassVar[str]
     can_split: ClassVar[bool]
     """Whether :meth:`route` can share traffic between versions by per cent."""
+    can_mirror: ClassVar[bool] = False
+    """Whether :meth:`mirror` can send copies of requests to a version whose answers nobody gets."""
+    counts_requests: ClassVar[bool] = False
+    """Whether :meth:`counts` knows each version's requests; without them no check can judge a release."""
+    serves_first: ClassVar[bool] = False
+    """Whether the server gives all traffic to the first version of a model that it loads, asked or not."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -100,12 +109,74 @@ class ServingHook(BaseHook, ABC):
         :raises Invalid: if the map does not sum to 100, or the backend cannot split.
         """
 
+    def mirrored(self, model: str) -> dict[int, int]:
+        """Per cent of requests that are copied, by version; empty where nothing is."""
+        return {}
+
+    def mirror(self, model: str, mirrored: Mapping[int, int]) -> None:
+        """Send copies of so many per cent of the requests to a version; an empty map ends it.
+
+        :raises Conflict: if the version is not READY.
+        :raises Invalid: if the backend cannot mirror, or the map names more than one version.
+        """
+        if mirrored:
+            hint = "put a router that can, of type envoy, before it: the extra router_conn_id of the connection"
+            raise Invalid(f"{self.hook_name} cannot mirror requests", model=model, hint=hint)
+
+    def counts(self, model: str) -> dict[int, Counts]:
+        """What each version was asked; empty for a server that does not count by version."""
+        return {}
+
+
+class RoutableHook(ServingHook):
+    """A serving system whose versions each have an address of their own, so that a router can share traffic out.
+
+    The extra ``router_conn_id`` of its connection names the router; :func:`serving_hook` then puts both together.
+    """
+
+    can_split = False
+
+    @abstractmethod
+    def address(self, model: str, version: int) -> str:
+        """The URL of one READY version's own prediction call, ``http://host:port/path``.
+
+        :raises NotFound: if the version is not loaded.
+        """
+
+    @abstractmethod
+    def ask(
+        self, session: ConnectionSession, path: str, model: str, inputs: Columns, headers: Mapping[str, str]
+    ) -> Answer:
+        """Ask at ``path`` of a session that leads to the server, directly or through a router.
+
+        :param headers: sent along; the header ``x-model-version`` of the answer tells who answered.
+        :raises Invalid: if the server refuses the inputs, or the model fails for them.
+        :raises NotFound: if nothing answers there.
+        """
+
+    def traffic(self, model: str) -> dict[int, int]:
+        """Nothing: the server itself cannot be told who answers unversioned calls."""
+        raise self._needs_router(model)
+
+    def route(self, model: str, traffic: Mapping[int, int]) -> None:
+        """Refused: the server itself cannot be told who answers unversioned calls."""
+        raise self._needs_router(model)
+
+    def _needs_router(self, model: str) -> Invalid:
+        return Invalid(
+            f"{self.hook_name} has no call that sets or shows traffic",
+            model=model,
+            hint="name a router, of type haproxy or envoy, in the extra router_conn_id of the connection",
+        )
+
 
 def serving_hook(conn_id: str) -> ServingHook:
-    """The hook for a serving connection, found by the connection's type.
+    """The hook for a serving connection, found by the connection's type, behind its router if it names one.
 
     :raises Invalid: if the connection is of another kind.
     """
+    from model_lifecycle.hooks.routed import routed
+
     hook = BaseHook.get_hook(conn_id)
     if not isinstance(hook, ServingHook):
         raise Invalid(
@@ -113,4 +184,5 @@ def serving_hook(conn_id: str) -> ServingHook:
             target=conn_id,
             hint="use a connection of type open_inference",
         )
-    return hook
+    router = BaseHook.get_connection(conn_id).extra_dejson.get("router_conn_id")
+    return routed(hook, str(router)) if router else hook

