@@ -53,7 +53,7 @@ class ConnectionSession:
         self.conn_id = connection.conn_id
         self.url = _base_url(connection, extra)
         self.target = f"{self.conn_id} at {self.url}"
-        self.timeout = _seconds(extra.get("timeout"), self.target)
+        self.timeout = read_timeout(extra.get("timeout"), self.target)
         self._secret = connection.password or ""
         self._session = SameHostSession()
         self._session.auth = _auth(connection.login, connection.password, self.target)
@@ -188,7 +188,11 @@ def _base_url(connection: Connection, extra: Mapping[str, Any]) -> str:
     return f"{parts.scheme}://{name}{f':{port}' if port else ''}{parts.path.rstrip('/')}"
 
 
-def _seconds(value: Any, target: str) -> float:
+def read_timeout(value: Any, target: str) -> float:
+    """What the extra ``timeout`` says: the seconds that a call may stay silent.
+
+    :raises Invalid: if it is no number above 0.
+    """
     try:
         seconds = READ_TIMEOUT if value in (None, "") else float(value)
     except (TypeError, ValueError):
