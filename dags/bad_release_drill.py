@@ -12,7 +12,7 @@ from typing import Any
 from airflow.sdk import DAG, Param, get_current_context, task
 from flights.settings import ENDPOINT, MODEL, SCORER, files, judged_month
 
-from model_lifecycle.core.rollout import AllAtOnce
+from model_lifecycle.core.strategy import AllAtOnce
 from model_lifecycle.operators.deploy import DeployModelOperator
 from model_lifecycle.operators.evaluate import EvaluateModelOperator
 from model_lifecycle.operators.monitor import MonitorModelOperator

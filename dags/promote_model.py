@@ -11,7 +11,7 @@ from datetime import timedelta
 from airflow.sdk import DAG, Param
 from flights.settings import MODEL, SCORER
 
-from model_lifecycle.core.rollout import BlueGreen
+from model_lifecycle.core.strategy import BlueGreen
 from model_lifecycle.operators.deploy import DeployModelOperator
 from model_lifecycle.operators.promote import PromoteModelOperator
 from model_lifecycle.sensors.ready import ModelReadySensor

@@ -19,7 +19,7 @@ from flights.settings import ENDPOINT, FIRST_MONTH, LAST_MONTH, MODEL, SCORER, f
 from pendulum import datetime
 
 from model_lifecycle.core.monitoring import Drift, Health, Quality
-from model_lifecycle.core.rollout import BlueGreen
+from model_lifecycle.core.strategy import BlueGreen
 from model_lifecycle.operators.deploy import DeployModelOperator
 from model_lifecycle.operators.evaluate import EvaluateModelOperator
 from model_lifecycle.operators.monitor import MonitorModelOperator

@@ -8,7 +8,7 @@ from model_lifecycle.core.admission import Request, admit, plan_deploy
 from model_lifecycle.core.errors import Conflict
 from model_lifecycle.core.plan import Change, Standing
 from model_lifecycle.core.release import State
-from model_lifecycle.core.rollout import AllAtOnce
+from model_lifecycle.core.strategy import AllAtOnce
 from tests.core.test_plan import NOW, plan, served
 from tests.core.test_release import opened, then
 

@@ -7,26 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model_lifecycle.core.actions import Done, Enter, Load, Observation, Prove, Route, Smoke, Unload, Wait
 from model_lifecycle.core.admission import plan_deploy, plan_promote, plan_rollback
 from model_lifecycle.core.errors import Invalid
 from model_lifecycle.core.models import CHAMPION, PREVIOUS
 from model_lifecycle.core.plan import Change, Standing
 from model_lifecycle.core.release import Release, State, following
-from model_lifecycle.core.rollout import (
-    LOADED,
-    BlueGreen,
-    Done,
-    Enter,
-    Load,
-    Observation,
-    Prove,
-    Route,
-    Smoke,
-    Unload,
-    Wait,
-    next_action,
-    pause_after_look,
-)
+from model_lifecycle.core.rollout import LOADED, next_action, pause_after_look
+from model_lifecycle.core.strategy import BlueGreen
 from tests.core.test_admission import request
 from tests.core.test_plan import NOW, plan, served
 from tests.core.test_release import opened, then

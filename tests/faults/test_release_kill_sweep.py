@@ -20,7 +20,7 @@ from airflow.providers.common.compat.sdk import TaskDeferred
 from model_lifecycle.core import rollout
 from model_lifecycle.core.models import CHAMPION, PREVIOUS
 from model_lifecycle.core.release import Release, State
-from model_lifecycle.core.rollout import BlueGreen
+from model_lifecycle.core.strategy import BlueGreen
 from model_lifecycle.hooks.serving import VersionState
 from model_lifecycle.operators.base import task_key
 from tests.callers import Load

@@ -7,7 +7,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferr
 
 from model_lifecycle.core.models import ModelUri
 from model_lifecycle.core.release import State
-from model_lifecycle.core.rollout import BlueGreen
+from model_lifecycle.core.strategy import BlueGreen
 from model_lifecycle.hooks.serving import VersionState
 from model_lifecycle.operators.deploy import DeployModelOperator
 from tests import models

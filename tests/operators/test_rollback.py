@@ -8,7 +8,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferr
 
 from model_lifecycle.core.errors import Unavailable
 from model_lifecycle.core.release import State
-from model_lifecycle.core.rollout import BlueGreen
+from model_lifecycle.core.strategy import BlueGreen
 from model_lifecycle.hooks.serving import VersionState
 from model_lifecycle.operators.rollback import RollbackModelOperator
 from tests.operators.life import Life, context

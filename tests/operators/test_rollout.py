@@ -13,7 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferr
 
 from model_lifecycle.core import rollout
 from model_lifecycle.core.release import State
-from model_lifecycle.core.rollout import BlueGreen
+from model_lifecycle.core.strategy import BlueGreen
 from model_lifecycle.hooks.mlflow import MlflowHook
 from model_lifecycle.hooks.open_inference import OpenInferenceHook
 from model_lifecycle.hooks.serving import VersionState

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 _DECADE = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
@@ -59,3 +60,35 @@ class Counts:
         """
         latency = {float(bound): int(count) for bound, count in value["latency"].items()}
         return cls(int(value["requests"]), int(value["errors"]), int(value["refused"]), latency)
+
+
+def quantile(latency: Mapping[float, int], q: float) -> float | None:
+    """The quantile of a histogram by upper bounds, linear within a bucket; None if it is empty.
+
+    What lies above the last finite bound counts as that bound.
+    """
+    total = sum(latency.values())
+    if total <= 0:
+        return None
+    rank, below = q * total, 0
+    for low, high, count in _buckets(latency):
+        if count and below + count >= rank:
+            return low if math.isinf(high) else low + (high - low) * (rank - below) / count
+        below += count
+    return max((bound for bound in latency if math.isfinite(bound)), default=None)
+
+
+def slower(latency: Mapping[float, int], seconds: float) -> int:
+    """How many of a histogram took longer, linear within a bucket, rounded down."""
+    found = 0.0
+    for low, high, count in _buckets(latency):
+        if seconds <= low:
+            found += count
+        elif seconds < high and math.isfinite(high):
+            found += count * (high - seconds) / (high - low)
+    return int(found)
+
+
+def _buckets(latency: Mapping[float, int]) -> Iterable[tuple[float, float, int]]:
+    bounds = sorted(latency)
+    return [(low, high, latency[high]) for low, high in pairwise([0.0, *bounds])]

@@ -56,14 +56,15 @@ class Standing:
         quarantined = tuple(one for one in self.quarantined if one != served.version)
         return Standing((*others, served)[-REMEMBERED:], quarantined)
 
-    def rolled_back(self, restored: Served | None, abandoned: int) -> Standing:
+    def rolled_back(self, restored: Served | None, abandoned: int, *, quarantine: bool = True) -> Standing:
         """The standing after traffic went back to ``restored`` and ``abandoned`` was left."""
         good = [one for one in self.good if one.version != abandoned]
         if restored is not None:
             place = [one.version for one in good].index(restored.version) if restored in good else len(good)
             good = [*good[:place], restored]
         others = tuple(one for one in self.quarantined if one != abandoned)
-        return Standing(tuple(good[-REMEMBERED:]), (*others, abandoned)[-REMEMBERED:])
+        quarantined = (*others, abandoned) if quarantine else self.quarantined
+        return Standing(tuple(good[-REMEMBERED:]), quarantined[-REMEMBERED:])
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from model_lifecycle.core.checks import Verdict
 from model_lifecycle.core.errors import Corrupt
 from model_lifecycle.core.models import CHAMPION, PREVIOUS
 from model_lifecycle.core.plan import Change, Plan, Standing
 
 SCHEMA = 1
+SUPERSEDED = "superseded"
+"""The mark of a release that was rolled back only because another one took its place: nothing was wrong with it."""
 
 
 class State(StrEnum):
@@ -179,6 +182,17 @@ class Release:
         return self._of_state()[0].at
 
     @property
+    def step(self) -> int | None:
+        """The index of the traffic step it is at, or None in a state without steps."""
+        return self.last.step
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What was decided when it came into its state, or None in a state that decides nothing."""
+        decided = self._of_state()[0].evidence.get("verdict")
+        return Verdict(decided) if decided else None
+
+    @property
     def marks(self) -> frozenset[str]:
         """The side effects confirmed since it came into its state."""
         return frozenset(entry.mark for entry in self._of_state() if entry.mark)
@@ -200,7 +214,8 @@ class Release:
         if self.state is State.SUCCEEDED:
             return plan.before.succeeded(plan.target)
         if self.state is State.ROLLED_BACK:
-            return plan.before.rolled_back(plan.restored, plan.abandons)
+            sound = any(entry.mark == SUPERSEDED for entry in self.entries)
+            return plan.before.rolled_back(plan.restored, plan.abandons, quarantine=not sound)
         return plan.before
 
     @property

@@ -1,149 +1,40 @@
 """The release state machine: ledger, observation and clock in, the next action out. Pure.
 
 ``PENDING -> VALIDATING -> PROMOTING -> SOAKING -> SUCCEEDED`` for a deploy; from every state that is not terminal
-``-> ROLLING_BACK -> ROLLED_BACK | ROLLBACK_FAILED``; ``REJECTED`` if it ends before any traffic moved. A strategy
-with steps passes SHIFTING, BAKING and JUDGING once for each step before PROMOTING. A rollback goes from PENDING
-straight to ROLLING_BACK, a promotion from PENDING to PROMOTING and SUCCEEDED. Every action is absolute, so whoever
-performs it may die at any point and another asks again.
+``-> ROLLING_BACK -> ROLLED_BACK | ROLLBACK_FAILED``; ``REJECTED`` if it ends before any request reached the version.
+A shadow passes SHADOW and JUDGING before, a canary SHIFTING, BAKING and JUDGING once for each step. Only PASS goes on;
+what is not clear waits in PAUSED until it is, or until its time is over and it is rolled back. A rollback goes from
+PENDING straight to ROLLING_BACK, a promotion from PENDING to PROMOTING and SUCCEEDED. Every action is absolute, so
+whoever performs it may die at any point and another asks again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
-from model_lifecycle.core.errors import Invalid
+from model_lifecycle.core.actions import (
+    Action,
+    Align,
+    Done,
+    Enter,
+    Load,
+    Mirror,
+    Observation,
+    Prove,
+    Route,
+    Smoke,
+    Unload,
+    Wait,
+)
+from model_lifecycle.core.checks import Measurement, Verdict, overall
 from model_lifecycle.core.models import CHAMPION, PREVIOUS
 from model_lifecycle.core.plan import Change, Plan, Served
 from model_lifecycle.core.release import Release, State
+from model_lifecycle.core.strategy import Terms
 
-LOOK_EVERY = timedelta(seconds=15)
-"""How often a soaking version is looked at."""
 LOAD_POLL = timedelta(seconds=1)
 LOADED, PROVEN = "loaded", "proven"
-
-
-@dataclass(frozen=True)
-class AllAtOnce:
-    """All traffic moves in one atomic step, and the release is over when that is proven."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON values for the ledger."""
-        return {"name": "AllAtOnce", "steps": [], "soak": 0.0}
-
-
-@dataclass(frozen=True)
-class BlueGreen:
-    """All traffic moves in one atomic step; then the new version is watched, with the old one kept loaded.
-
-    :param soak: how long it is watched before the release succeeds; any failed look rolls back.
-    """
-
-    soak: timedelta = timedelta(minutes=60)
-
-    def __post_init__(self) -> None:
-        if self.soak < timedelta(0):
-            raise Invalid(f"a soak of {self.soak} is negative")
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON values for the ledger."""
-        return {"name": "BlueGreen", "steps": [], "soak": self.soak.total_seconds()}
-
-
-Strategy = AllAtOnce | BlueGreen
-
-
-@dataclass(frozen=True)
-class Observation:
-    """What was read back from the outside world just now.
-
-    :param ready: the versions that can serve.
-    :param failed: why each version that could not be loaded failed.
-    :param loading: the versions that are being loaded.
-    :param traffic: per cent by version of unversioned calls.
-    :param aliases: the registry's aliases of the model.
-    """
-
-    ready: frozenset[int] = frozenset()
-    failed: Mapping[int, str] = field(default_factory=dict)
-    loading: frozenset[int] = frozenset()
-    traffic: Mapping[int, int] = field(default_factory=dict)
-    aliases: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Enter:
-    """Write the next entry: a new state, or a mark within the present one."""
-
-    state: State
-    reason: str = ""
-    mark: str | None = None
-
-
-@dataclass(frozen=True)
-class Load:
-    """Stage the version from its artifact and ask the server to load it; then write the mark."""
-
-    served: Served
-
-
-@dataclass(frozen=True)
-class Smoke:
-    """Ask the version itself, pinned; enter ``passed`` or ``failed``."""
-
-    version: int
-    passed: Enter
-    failed: State
-
-
-@dataclass(frozen=True)
-class Route:
-    """Set the traffic."""
-
-    traffic: Mapping[int, int]
-
-
-@dataclass(frozen=True)
-class Prove:
-    """Ask as any caller does until every answer comes from the version; enter ``passed`` or ``failed``.
-
-    ``passed`` is None for a look that only has to hold.
-    """
-
-    version: int
-    passed: Enter | None
-    failed: State
-
-
-@dataclass(frozen=True)
-class Align:
-    """Set these aliases (None deletes) and read them back; ``previous`` before ``champion``."""
-
-    aliases: Mapping[str, int | None]
-
-
-@dataclass(frozen=True)
-class Unload:
-    """Retire a version that has no traffic."""
-
-    version: int
-
-
-@dataclass(frozen=True)
-class Wait:
-    """Look again at that time."""
-
-    until: datetime
-
-
-@dataclass(frozen=True)
-class Done:
-    """The release is over."""
-
-
-Action = Enter | Load | Smoke | Route | Prove | Align | Unload | Wait | Done
 
 
 def next_action(release: Release, seen: Observation, now: datetime) -> Action:
@@ -158,12 +49,21 @@ def next_action(release: Release, seen: Observation, now: datetime) -> Action:
         return _give_up(release, f"not finished by its deadline {release.plan.deadline.isoformat()}")
     if release.plan.change is Change.PROMOTE:
         return _promote(release, seen)
-    steps = {State.PENDING: _pending, State.VALIDATING: _validate, State.PROMOTING: _shift, State.SOAKING: _soak}
-    return steps[release.state](release, seen, now)
+    return _DEPLOY[release.state](release, seen, now)
+
+
+def watched(state: State) -> bool:
+    """Whether requests are counted and judged in this state."""
+    return state in (State.SHADOW, State.BAKING, State.PAUSED, State.SOAKING)
+
+
+def verdict_of(release: Release, measured: Sequence[Measurement]) -> Verdict:
+    """What the checks say together; a release that asks nothing is content with time."""
+    return overall(measured) if Terms.of(release.plan.strategy).checks else Verdict.PASS
 
 
 def _give_up(release: Release, reason: str) -> Enter:
-    moved = release.state not in (State.PENDING, State.VALIDATING, State.SHADOW)
+    moved = release.state not in (State.PENDING, State.VALIDATING)
     return Enter(State.ROLLING_BACK if moved and release.plan.change is Change.DEPLOY else State.REJECTED, reason)
 
 
@@ -178,7 +78,16 @@ def _validate(release: Release, seen: Observation, now: datetime) -> Action:
         return loading
     if target.version in seen.failed:
         return Enter(State.REJECTED, f"version {target.version} cannot be loaded: {seen.failed[target.version]}")
-    return Smoke(target.version, Enter(State.PROMOTING, "loaded and answering"), State.REJECTED)
+    return Smoke(target.version, _first_step(release), State.REJECTED)
+
+
+def _first_step(release: Release) -> Enter:
+    terms = Terms.of(release.plan.strategy)
+    if not terms.gated or release.plan.fallback is None:
+        return Enter(State.PROMOTING, "loaded and answering")
+    if terms.shadow:
+        return Enter(State.SHADOW, "loaded and answering")
+    return Enter(State.SHIFTING, "loaded and answering", step=0)
 
 
 def _load(release: Release, seen: Observation, now: datetime, served: Served) -> Action | None:
@@ -192,26 +101,116 @@ def _load(release: Release, seen: Observation, now: datetime, served: Served) ->
     return Load(served)
 
 
+def _lost(release: Release, seen: Observation) -> Enter | None:
+    """The way back if a version that has to answer no longer can."""
+    plan = release.plan
+    serving = {plan.target.version} | ({plan.fallback.version} if plan.fallback and release.step is not None else set())
+    gone = sorted(serving - seen.ready)
+    return Enter(State.ROLLING_BACK, f"version {gone[0]} is no longer ready") if gone else None
+
+
+def _split(release: Release) -> dict[int, int]:
+    """The traffic of the present step."""
+    plan = release.plan
+    if release.step is None or plan.fallback is None:
+        return dict(plan.traffic_back)
+    share = Terms.of(plan.strategy).steps[release.step]
+    return {plan.fallback.version: 100 - share, plan.target.version: share}
+
+
+def _copies(release: Release) -> dict[int, int]:
+    """What is to be copied in the present state."""
+    shadowed = release.state is State.SHADOW or (release.state is State.PAUSED and release.step is None)
+    return {release.plan.target.version: Terms.of(release.plan.strategy).share} if shadowed else {}
+
+
+def _repair(release: Release, seen: Observation, traffic: Mapping[int, int]) -> Action | None:
+    """What makes requests go as the present state says."""
+    copies = _copies(release)
+    if seen.mirrored != copies:
+        return Mirror(copies)
+    return Route(traffic) if seen.traffic != traffic else None
+
+
 def _shift(release: Release, seen: Observation, now: datetime) -> Action:
+    repair = _lost(release, seen) or _repair(release, seen, _split(release))
+    share = _split(release)[release.plan.target.version]
+    return repair or Enter(State.BAKING, f"{share} per cent of the requests", step=release.step)
+
+
+def _shadow(release: Release, seen: Observation, now: datetime) -> Action:
+    lasts = Terms.of(release.plan.strategy).shadow
+    return _lost(release, seen) or _repair(release, seen, _split(release)) or _gate(release, seen, now, lasts)
+
+
+def _bake(release: Release, seen: Observation, now: datetime) -> Action:
+    lasts = Terms.of(release.plan.strategy).bake
+    return _lost(release, seen) or _repair(release, seen, _split(release)) or _gate(release, seen, now, lasts)
+
+
+def _gate(release: Release, seen: Observation, now: datetime, lasts: float) -> Action:
+    if verdict_of(release, seen.measured) is Verdict.FAIL:
+        return Enter(State.ROLLING_BACK, _because(seen.measured, Verdict.FAIL))
+    end = release.since + timedelta(seconds=lasts)
+    if now < end:
+        return _next_look(release, now, end)
+    verdict = verdict_of(release, seen.measured)
+    return Enter(State.JUDGING, _because(seen.measured, verdict), step=release.step)
+
+
+def _judge(release: Release, seen: Observation, now: datetime) -> Action:
+    step = release.step
+    if release.verdict is not Verdict.PASS:
+        return Enter(State.PAUSED, release.last.reason or "no clear verdict", step=step)
+    following = 0 if step is None else step + 1
+    if following < len(Terms.of(release.plan.strategy).steps):
+        return Enter(State.SHIFTING, "every check passed", step=following)
+    return Enter(State.PROMOTING, "every check passed")
+
+
+def _pause(release: Release, seen: Observation, now: datetime) -> Action:
+    repair = _lost(release, seen) or _repair(release, seen, _split(release))
+    if repair:
+        return repair
+    verdict = verdict_of(release, seen.measured)
+    if verdict is Verdict.FAIL:
+        return Enter(State.ROLLING_BACK, _because(seen.measured, verdict))
+    if verdict is Verdict.PASS:
+        return Enter(State.JUDGING, _because(seen.measured, verdict), step=release.step)
+    lasts = timedelta(seconds=Terms.of(release.plan.strategy).pause)
+    if now < release.since + lasts:
+        return _next_look(release, now, release.since + lasts)
+    why = _because(seen.measured, verdict)
+    return Enter(State.ROLLING_BACK, f"no clear verdict after a pause of {lasts}: {why}")
+
+
+def _because(measured: Sequence[Measurement], verdict: Verdict) -> str:
+    reasons = [f"{one.check}: {one.reason}" for one in measured if one.critical and one.verdict is verdict]
+    return "; ".join(reasons) or f"{verdict}"
+
+
+def _next_look(release: Release, now: datetime, end: datetime) -> Wait:
+    return Wait(min(end, now + timedelta(seconds=Terms.of(release.plan.strategy).interval)))
+
+
+def _move(release: Release, seen: Observation, now: datetime) -> Action:
     version = release.plan.target.version
-    if version not in seen.ready:
-        return Enter(State.ROLLING_BACK, f"version {version} is no longer ready")
-    if seen.traffic != {version: 100}:
-        return Route({version: 100})
-    return Prove(version, Enter(State.SOAKING, "unversioned requests are answered by it"), State.ROLLING_BACK)
+    repair = _lost(release, seen) or _repair(release, seen, {version: 100})
+    proven = Enter(State.SOAKING, "unversioned requests are answered by it")
+    return repair or Prove(version, proven, State.ROLLING_BACK)
 
 
 def _soak(release: Release, seen: Observation, now: datetime) -> Action:
     plan, version = release.plan, release.plan.target.version
-    if version not in seen.ready:
-        return Enter(State.ROLLING_BACK, f"version {version} is no longer ready")
-    if seen.traffic != {version: 100}:
-        return Route({version: 100})
+    repair = _lost(release, seen) or _repair(release, seen, {version: 100})
+    if repair:
+        return repair
+    if overall(seen.measured) is Verdict.FAIL:
+        return Enter(State.ROLLING_BACK, _because(seen.measured, Verdict.FAIL))
     aliases = _misaligned(seen, {PREVIOUS: plan.fallback.version if plan.fallback else None})
     if aliases:
         return Align(aliases)
-    end = release.since + timedelta(seconds=float(plan.strategy["soak"]))
-    if now < end:
+    if now < release.since + timedelta(seconds=Terms.of(plan.strategy).soak):
         return Prove(version, None, State.ROLLING_BACK)
     keep = {version} | ({plan.fallback.version} if plan.fallback else set())
     retired = sorted((seen.ready | seen.loading | set(seen.failed)) - keep)
@@ -220,8 +219,21 @@ def _soak(release: Release, seen: Observation, now: datetime) -> Action:
 
 def pause_after_look(release: Release, now: datetime) -> Wait:
     """When to look again while a version soaks."""
-    end = release.since + timedelta(seconds=float(release.plan.strategy["soak"]))
-    return Wait(min(end, now + LOOK_EVERY))
+    soak = timedelta(seconds=Terms.of(release.plan.strategy).soak)
+    return _next_look(release, now, release.since + soak)
+
+
+_DEPLOY = {
+    State.PENDING: _pending,
+    State.VALIDATING: _validate,
+    State.SHADOW: _shadow,
+    State.SHIFTING: _shift,
+    State.BAKING: _bake,
+    State.JUDGING: _judge,
+    State.PAUSED: _pause,
+    State.PROMOTING: _move,
+    State.SOAKING: _soak,
+}
 
 
 def _promote(release: Release, seen: Observation) -> Action:
@@ -251,6 +263,8 @@ def _put_back(release: Release, seen: Observation) -> Action:
     plan = release.plan
     if seen.traffic != plan.traffic_back:
         return Route(plan.traffic_back)
+    if seen.mirrored:
+        return Mirror({})
     if plan.restored and plan.traffic_back == {plan.restored.version: 100} and PROVEN not in release.marks:
         proven = Enter(State.ROLLING_BACK, "unversioned requests are answered by it again", PROVEN)
         return Prove(plan.restored.version, proven, State.ROLLBACK_FAILED)

@@ -13,12 +13,13 @@ from airflow.providers.common.compat.sdk import conf
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk import Context
 
+from model_lifecycle.core.actions import Wait
 from model_lifecycle.core.admission import Request, admit, plan_deploy
 from model_lifecycle.core.errors import Conflict, NotFound
 from model_lifecycle.core.models import Endpoint, ModelUri, ModelVersion
 from model_lifecycle.core.plan import Change, Served, Standing
 from model_lifecycle.core.release import Release, State
-from model_lifecycle.core.rollout import AllAtOnce, Strategy, Wait
+from model_lifecycle.core.strategy import AllAtOnce, Strategy
 from model_lifecycle.hooks.serving import serving_hook
 from model_lifecycle.operators.base import ModelLifecycleOperator, actor, task_key
 from model_lifecycle.operators.rollout import Rollout, outcome

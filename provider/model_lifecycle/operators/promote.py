@@ -12,7 +12,7 @@ from model_lifecycle.core.errors import Conflict
 from model_lifecycle.core.models import CHAMPION, PREVIOUS, Endpoint, ModelUri
 from model_lifecycle.core.plan import Change, Standing
 from model_lifecycle.core.release import Release
-from model_lifecycle.core.rollout import AllAtOnce
+from model_lifecycle.core.strategy import AllAtOnce
 from model_lifecycle.operators.base import ModelLifecycleOperator
 from model_lifecycle.operators.deploy import ReleaseOperator, as_served
 from model_lifecycle.operators.links import ModelVersionLink, publish_version_link

@@ -8,13 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, assert_never
 from uuid import uuid4
 
-from model_lifecycle.core.errors import Conflict, ModelLifecycleError, NotFound, Rejected, Unavailable
-from model_lifecycle.core.examples import EXAMPLE_FILES, Columns, example_columns, fault_of, rows
-from model_lifecycle.core.models import CHAMPION, PREVIOUS, Endpoint, ModelUri
-from model_lifecycle.core.plan import Change, Plan, Served
-from model_lifecycle.core.release import Release, State, aliases_after, following, opening
-from model_lifecycle.core.rollout import (
-    LOADED,
+from model_lifecycle.core.actions import (
     Action,
     Align,
     Done,
@@ -26,9 +20,13 @@ from model_lifecycle.core.rollout import (
     Smoke,
     Unload,
     Wait,
-    next_action,
-    pause_after_look,
 )
+from model_lifecycle.core.errors import Conflict, ModelLifecycleError, NotFound, Rejected, Unavailable
+from model_lifecycle.core.examples import EXAMPLE_FILES, Columns, example_columns, fault_of, rows
+from model_lifecycle.core.models import CHAMPION, PREVIOUS, Endpoint, ModelUri
+from model_lifecycle.core.plan import Change, Plan, Served
+from model_lifecycle.core.release import Release, State, aliases_after, following, opening
+from model_lifecycle.core.rollout import LOADED, next_action, pause_after_look
 from model_lifecycle.hooks.registry import ModelRegistryHook
 from model_lifecycle.hooks.serving import ServingHook, VersionState
 from model_lifecycle.stores.base import ModelStore
