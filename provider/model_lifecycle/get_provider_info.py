@@ -22,6 +22,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": "Model Lifecycle",
                 "python-modules": [
+                    "model_lifecycle.hooks.haproxy",
                     "model_lifecycle.hooks.mlflow",
                     "model_lifecycle.hooks.open_inference",
                     "model_lifecycle.hooks.registry",
@@ -56,7 +57,7 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "triggers": [{"integration-name": "Model Lifecycle", "python-modules": ["model_lifecycle.triggers.poll"]}],
         "extra-links": ["model_lifecycle.operators.links.ModelVersionLink"],
-        "connection-types": [_mlflow(), _open_inference()],
+        "connection-types": [_mlflow(), _open_inference(), _haproxy()],
         "config": {"model_lifecycle": {"description": "Defaults that a team sets once.", "options": _options()}},
     }
 
@@ -89,6 +90,33 @@ def _open_inference() -> dict[str, Any]:
             "repository": {
                 "label": "Model repository",
                 "description": "The folder from which the server loads models, as the workers see it.",
+                "schema": {"type": ["string", "null"]},
+            },
+            "verify": _verify(),
+            "timeout": _timeout(),
+        },
+    }
+
+
+def _haproxy() -> dict[str, Any]:
+    return {
+        "connection-type": "haproxy",
+        "hook-class-name": "model_lifecycle.hooks.haproxy.HaproxyHook",
+        "hook-name": "HAProxy",
+        "ui-field-behaviour": {
+            "hidden-fields": ["schema"],
+            "relabeling": {"host": "Router, as callers ask it", "login": "User (basic)", "password": "Password or token"},
+            "placeholders": {"host": "http://127.0.0.1", "port": "8080"},
+        },
+        "conn-fields": {
+            "socket": {
+                "label": "Runtime socket",
+                "description": "An absolute path as the workers see it, or host:port; its level must be admin.",
+                "schema": {"type": ["string", "null"]},
+            },
+            "maps": {
+                "label": "Folder of the map files",
+                "description": "Where traffic.map and targets.map lie, as the workers see it.",
                 "schema": {"type": ["string", "null"]},
             },
             "verify": _verify(),
