@@ -1,20 +1,23 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import groupby
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model_lifecycle.core.actions import Done, Enter, Load, Observation, Prove, Route, Smoke, Unload, Wait
+from model_lifecycle.core.actions import Done, Enter, Load, Mirror, Observation, Prove, Route, Smoke, Unload, Wait
 from model_lifecycle.core.admission import plan_deploy, plan_promote, plan_rollback
+from model_lifecycle.core.checks import Measurement, Verdict
 from model_lifecycle.core.errors import Invalid
+from model_lifecycle.core.gate import Check
 from model_lifecycle.core.models import CHAMPION, PREVIOUS
 from model_lifecycle.core.plan import Change, Standing
-from model_lifecycle.core.release import Release, State, following
-from model_lifecycle.core.rollout import LOADED, next_action, pause_after_look
-from model_lifecycle.core.strategy import BlueGreen
+from model_lifecycle.core.release import SUPERSEDED, Release, State, following
+from model_lifecycle.core.rollout import LOADED, next_action, pause_after_look, verdict_of
+from model_lifecycle.core.strategy import BlueGreen, Canary, Shadow
 from tests.core.test_admission import request
 from tests.core.test_plan import NOW, plan, served
 from tests.core.test_release import opened, then
@@ -32,17 +35,28 @@ class World:
     broken: set[int] = field(default_factory=set)
     wrong: set[int] = field(default_factory=set)
     routes: list[dict[int, int]] = field(default_factory=list)
+    mirrored: dict[int, int] = field(default_factory=dict)
+    health: Verdict = Verdict.PASS
 
     def seen(self) -> Observation:
         return Observation(
-            frozenset(self.ready), dict(self.failed), frozenset(), dict(self.traffic), dict(self.aliases)
+            frozenset(self.ready),
+            dict(self.failed),
+            frozenset(),
+            dict(self.traffic),
+            dict(self.aliases),
+            dict(self.mirrored),
+            (Measurement("error_rate", self.health, reason="as the test says"),),
         )
 
     def perform(self, release: Release, action: object) -> Release:
         """Perform one action as the driver does and return the release as the ledger then holds it."""
         match action:
-            case Enter(state=state, reason=reason, mark=mark):
-                return self.enter(release, state, reason, mark)
+            case Enter(state=state, reason=reason, mark=mark, step=step):
+                return self.enter(release, state, reason, mark, step)
+            case Mirror(mirrored=mirrored):
+                assert set(mirrored) <= self.ready, "requests were copied to a version that cannot serve"
+                self.mirrored = dict(mirrored)
             case Load(served=one):
                 self.failed.pop(one.version, None)
                 if one.version in self.broken:
@@ -53,7 +67,7 @@ class World:
             case Smoke(version=version, passed=passed, failed=failed):
                 if version in self.wrong:
                     return self.enter(release, failed, "smoke")
-                return self.enter(release, passed.state, passed.reason, passed.mark)
+                return self.enter(release, passed.state, passed.reason, passed.mark, passed.step)
             case Prove(version=version, passed=passed, failed=failed):
                 if self.traffic != {version: 100}:
                     return self.enter(release, failed, "another answered")
@@ -65,7 +79,7 @@ class World:
                 self.traffic = dict(traffic)
                 self.routes.append(self.traffic)
             case Unload(version=version):
-                assert version not in self.traffic, "a version with traffic was retired"
+                assert version not in {**self.traffic, **self.mirrored}, "a version with traffic was retired"
                 self.ready.discard(version)
                 self.failed.pop(version, None)
             case Wait(until=until):
@@ -77,8 +91,13 @@ class World:
                         self.aliases[alias] = version
         return release
 
-    def enter(self, release: Release, state: State, reason: str = "", mark: str | None = None) -> Release:
-        return Release((*release.entries, following(release.last, state, self.now, "w", reason=reason, mark=mark)))
+    def enter(
+        self, release: Release, state: State, reason: str = "", mark: str | None = None, step: int | None = None
+    ) -> Release:
+        evidence = {"verdict": str(verdict_of(release, self.seen().measured))} if state is State.JUDGING else {}
+        step = release.step if state is release.state else step
+        more = {"reason": reason, "mark": mark, "step": step, "evidence": evidence}
+        return Release((*release.entries, following(release.last, state, self.now, "w", **more)))
 
     def drive(self, release: Release, steps: int = 200) -> Release:
         for _ in range(steps):
@@ -222,20 +241,164 @@ def test_a_rollback_is_not_given_up_however_late_it_goes_on():
     assert late.traffic == {1: 100}
 
 
+BLUE_GREEN = BlueGreen(soak=timedelta(minutes=1)).to_dict()
+CANARY = {
+    **Canary(steps=(5, 50), bake=timedelta(minutes=1), soak=timedelta(minutes=1), pause=timedelta(minutes=5)).to_dict(),
+    "checks": [Check("error_rate").to_dict()],
+}
+SHADOW = {**Shadow(timedelta(minutes=1), share=50, pause=timedelta(minutes=5)).to_dict(), "checks": CANARY["checks"]}
+BOTH = {**SHADOW, **CANARY}
+
+
+def states_of(release: Release) -> list[str]:
+    """Each state once for each time it was come into, with its step."""
+    walked = [f"{entry.state}" + ("" if entry.step is None else f" {entry.step}") for entry in release.entries]
+    return [state for state, _ in groupby(walked)]
+
+
+def test_a_canary_goes_through_its_steps_and_is_judged_at_each():
+    world = serving_one()
+    release = world.drive(opened(plan(strategy=CANARY)))
+    assert states_of(release) == [
+        *("PENDING", "VALIDATING"),
+        *("SHIFTING 0", "BAKING 0", "JUDGING 0"),
+        *("SHIFTING 1", "BAKING 1", "JUDGING 1"),
+        *("PROMOTING", "SOAKING", "SUCCEEDED"),
+    ]
+    assert world.routes == [{1: 95, 2: 5}, {1: 50, 2: 50}, {2: 100}]
+
+
+def test_a_shadow_gets_copies_and_no_traffic_until_it_has_passed():
+    world = serving_one()
+    release = world.drive(opened(plan(strategy=SHADOW)))
+    assert states_of(release)[1:5] == ["VALIDATING", "SHADOW", "JUDGING", "PROMOTING"]
+    assert (world.routes, world.mirrored) == ([{2: 100}], {})
+
+
+def test_a_shadow_may_go_on_as_a_canary():
+    release = serving_one().drive(opened(plan(strategy=BOTH)))
+    assert states_of(release)[2:6] == ["SHADOW", "JUDGING", "SHIFTING 0", "BAKING 0"]
+    assert release.state is State.SUCCEEDED
+
+
+def test_a_first_release_has_nothing_to_be_compared_with_and_gets_all_traffic_at_once():
+    release = World().drive(opened(plan(fallback=None, strategy=BOTH)))
+    assert states_of(release) == ["PENDING", "VALIDATING", "PROMOTING", "SOAKING", "SUCCEEDED"]
+
+
+def until(world: World, release: Release, state: State) -> Release:
+    for _ in range(100):
+        if release.state is state:
+            return release
+        release = world.perform(release, next_action(release, world.seen(), world.now))
+    raise AssertionError(f"never came to {state}")
+
+
+@pytest.mark.parametrize("state", [State.SHADOW, State.BAKING, State.PAUSED, State.SOAKING])
+def test_a_worse_version_is_rolled_back_in_every_state_that_is_watched(state):
+    world, start = serving_one(), opened(plan(strategy=BOTH))
+    world.health = Verdict.INCONCLUSIVE if state is State.PAUSED else Verdict.PASS
+    release = until(world, start, state)
+    world.health = Verdict.FAIL
+    release = world.drive(release)
+    assert release.state is State.ROLLED_BACK
+    assert "error_rate: as the test says" in release.reason
+    assert (world.traffic, world.mirrored, world.ready) == ({1: 100}, {}, {1})
+    assert release.standing.quarantined == (2,)
+
+
+@pytest.mark.parametrize("unclear", [Verdict.NO_DATA, Verdict.INCONCLUSIVE, Verdict.ERROR])
+@pytest.mark.parametrize("strategy", [CANARY, SHADOW])
+def test_what_is_not_clear_pauses_and_is_rolled_back_when_the_pause_is_over(unclear, strategy):
+    world = serving_one()
+    world.health = unclear
+    release = world.drive(opened(plan(strategy=strategy)))
+    assert "PAUSED" in " ".join(states_of(release))
+    assert release.state is State.ROLLED_BACK
+    assert "no clear verdict after a pause of 0:05:00" in release.reason
+    assert world.now >= NOW + timedelta(minutes=6)
+
+
+@pytest.mark.parametrize("strategy", [CANARY, SHADOW])
+def test_a_pause_ends_when_the_verdict_becomes_clear(strategy):
+    world = serving_one()
+    world.health = Verdict.NO_DATA
+    release = until(world, opened(plan(strategy=strategy)), State.PAUSED)
+    world.health = Verdict.PASS
+    assert world.drive(release).state is State.SUCCEEDED
+
+
+def test_without_checks_only_time_decides():
+    world = serving_one()
+    world.health = Verdict.NO_DATA
+    assert world.drive(opened(plan(strategy={**CANARY, "checks": []}))).state is State.SUCCEEDED
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_a_canary_that_loses_a_version_is_rolled_back(lost):
+    world = serving_one()
+    release = until(world, opened(plan(strategy=CANARY)), State.BAKING)
+    world.ready.discard(lost)
+    release = world.drive(release)
+    assert release.state is State.ROLLED_BACK
+    assert f"version {lost} is no longer ready" in release.reason
+    assert (world.traffic, world.ready) == ({1: 100}, {1})
+
+
+def test_traffic_and_copies_that_somebody_else_moved_are_set_again():
+    world = serving_one()
+    release = until(world, opened(plan(strategy=BOTH)), State.SHADOW)
+    world.perform(release, next_action(release, world.seen(), world.now))
+    world.mirrored = {}
+    assert next_action(release, world.seen(), world.now) == Mirror({2: 50})
+    release = until(world, release, State.BAKING)
+    world.traffic, world.mirrored = {1: 100}, {2: 50}
+    assert next_action(release, world.seen(), world.now) == Mirror({})
+    world.mirrored = {}
+    assert next_action(release, world.seen(), world.now) == Route({1: 95, 2: 5})
+
+
+def test_a_rollback_in_the_shadow_ends_the_copies():
+    world = serving_one()
+    release = until(world, opened(plan(strategy=SHADOW)), State.JUDGING)
+    release = world.drive(then(release, State.ROLLING_BACK, world.now, reason="asked for"))
+    assert (release.state, world.mirrored, world.ready) == (State.ROLLED_BACK, {}, {1})
+
+
+def test_a_canary_past_its_deadline_is_put_back_in_whatever_state():
+    world = serving_one()
+    release = until(world, opened(plan(strategy=CANARY)), State.SHIFTING)
+    world.now = release.plan.deadline
+    assert world.drive(release).state is State.ROLLED_BACK
+
+
+def test_a_release_that_only_made_place_leaves_its_version_unquarantined():
+    world = serving_one()
+    release = until(world, opened(plan(strategy=CANARY)), State.BAKING)
+    release = world.drive(then(release, State.ROLLING_BACK, world.now, reason="superseded", mark=SUPERSEDED))
+    assert (release.state, release.standing.quarantined) == (State.ROLLED_BACK, ())
+
+
 def test_a_soak_cannot_be_negative():
     with pytest.raises(Invalid, match="negative"):
         BlueGreen(timedelta(seconds=-1))
 
 
 events = st.sampled_from(
-    ["act", "act", "act", "act", "effect is lost", "entry is lost", "late", "version dies", "meddle"]
+    ["act"] * 6 + ["effect is lost", "entry is lost", "late", "version dies", "meddle", *map(str, Verdict)]
 )
 
 
-@given(st.lists(events, max_size=60), st.sampled_from(list(Change)), st.booleans(), st.booleans())
+@given(
+    st.lists(events, max_size=60),
+    st.sampled_from(list(Change)),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from([BLUE_GREEN, CANARY, SHADOW, BOTH]),
+)
 @settings(max_examples=400)
 def test_whatever_is_lost_in_between_every_release_ends_and_traffic_is_what_its_end_says(
-    history, change, first, broken
+    history, change, first, broken, strategy
 ):
     """Crashes between any two effects, a server that forgets, and somebody who meddles with the traffic."""
     world = World() if first and change is Change.DEPLOY else serving_one()
@@ -249,7 +412,7 @@ def test_whatever_is_lost_in_between_every_release_ends_and_traffic_is_what_its_
         chosen = plan_rollback(standing, request(change), 1, dict(world.traffic))
     else:
         chosen = planner[change](standing, request(change, target), dict(world.traffic))
-    release = opened(chosen)
+    release = opened(replace(chosen, strategy=strategy) if change is Change.DEPLOY else chosen)
     before = dict(world.traffic)
     for event in history:
         release = _happen(world, release, event)
@@ -262,11 +425,14 @@ def _happen(world: World, release: Release, event: str) -> Release:
     action = next_action(release, world.seen(), world.now)
     if isinstance(action, Done) or event == "effect is lost":
         return release
+    if event in list(Verdict):
+        world.health = Verdict(event)
+        return release
     if event == "late":
         world.now += timedelta(minutes=20)
         return release
     if event == "version dies":
-        idle = sorted(world.ready - set(world.traffic))
+        idle = sorted(world.ready - set(world.traffic) - set(world.mirrored))
         world.ready -= set(idle[:1])
         return release
     if event == "meddle" and release.state is State.SOAKING and 1 in world.ready:

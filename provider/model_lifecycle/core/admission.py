@@ -18,6 +18,7 @@ class Request:
 
     :param key: identifies the task that asks, equal in all its tries.
     :param target: the version to deploy, to promote or to go back to.
+    :param supersede: take the place of another task's deploy that is under way, which is rolled back first.
     """
 
     key: str
@@ -26,6 +27,7 @@ class Request:
     target: Served
     strategy: Mapping[str, Any]
     deadline: datetime
+    supersede: bool = False
 
 
 def admit(newest: Release | None, request: Request, now: datetime) -> Release | None:
@@ -38,13 +40,15 @@ def admit(newest: Release | None, request: Request, now: datetime) -> Release | 
         return None
     ours = newest.plan.key == request.key
     dead = now >= newest.plan.deadline
-    if ours or dead or request.change is Change.ROLLBACK:
+    yields = request.supersede and newest.plan.change is Change.DEPLOY
+    if ours or dead or yields or request.change is Change.ROLLBACK:
         return newest
     raise Conflict(
         f"release {newest.id} of version {newest.plan.target.version} is under way ({newest.state})",
         target=request.endpoint,
         version=request.target.version,
-        hint=f"wait for it, or roll the endpoint back; it is given up at {newest.plan.deadline.isoformat()}",
+        hint="wait for it, or roll the endpoint back, or deploy with supersede=True; "
+        f"it is given up at {newest.plan.deadline.isoformat()}",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -111,6 +111,13 @@ def table(measurements: Iterable[Measurement]) -> list[str]:
         why = m.reason if m.critical else f"(does not decide) {m.reason}"
         lines.append(f"{m.verdict:12}  {m.check:{width}}  {value:>10}  {m.samples:>8}  {why}")
     return lines
+
+
+def log_evidence(log: Any, what: str, found: Sequence[Measurement]) -> None:
+    """The verdict about something and what it rests on, one line each."""
+    log.info("%s: %s", what, overall(found))
+    for line in table(found):
+        log.info("  %s", line)
 
 
 def report(measurements: Iterable[Measurement], **context: Any) -> dict[str, Any]:

@@ -206,6 +206,11 @@ class Release:
         return self.entries[-count:]
 
     @property
+    def superseded(self) -> bool:
+        """Whether it was rolled back only to make place for another one."""
+        return any(entry.mark == SUPERSEDED for entry in self.entries)
+
+    @property
     def standing(self) -> Standing:
         """The endpoint's standing as this release leaves it, or before it as long as it is not over."""
         plan = self.plan
@@ -214,8 +219,7 @@ class Release:
         if self.state is State.SUCCEEDED:
             return plan.before.succeeded(plan.target)
         if self.state is State.ROLLED_BACK:
-            sound = any(entry.mark == SUPERSEDED for entry in self.entries)
-            return plan.before.rolled_back(plan.restored, plan.abandons, quarantine=not sound)
+            return plan.before.rolled_back(plan.restored, plan.abandons, quarantine=not self.superseded)
         return plan.before
 
     @property

@@ -46,7 +46,7 @@ def next_action(release: Release, seen: Observation, now: datetime) -> Action:
     if release.plan.change is Change.ROLLBACK:
         return Enter(State.ROLLING_BACK)  # however late: what was asked for is the safe state
     if now >= release.plan.deadline:
-        return _give_up(release, f"not finished by its deadline {release.plan.deadline.isoformat()}")
+        return Enter(given_up(release), f"not finished by its deadline {release.plan.deadline.isoformat()}")
     if release.plan.change is Change.PROMOTE:
         return _promote(release, seen)
     return _DEPLOY[release.state](release, seen, now)
@@ -62,9 +62,10 @@ def verdict_of(release: Release, measured: Sequence[Measurement]) -> Verdict:
     return overall(measured) if Terms.of(release.plan.strategy).checks else Verdict.PASS
 
 
-def _give_up(release: Release, reason: str) -> Enter:
-    moved = release.state not in (State.PENDING, State.VALIDATING)
-    return Enter(State.ROLLING_BACK if moved and release.plan.change is Change.DEPLOY else State.REJECTED, reason)
+def given_up(release: Release) -> State:
+    """The state in which an unfinished deploy or promotion ends, whatever it was waiting for."""
+    untouched = release.state in (State.PENDING, State.VALIDATING) or release.plan.change is not Change.DEPLOY
+    return State.REJECTED if untouched else State.ROLLING_BACK
 
 
 def _pending(release: Release, seen: Observation, now: datetime) -> Action:

@@ -10,7 +10,6 @@ from typing import Any
 from airflow.providers.common.compat.sdk import AirflowFailException, conf
 from airflow.sdk import BaseOperator, Context
 
-from model_lifecycle.core.checks import Measurement, overall, table
 from model_lifecycle.core.errors import Invalid, Rejected
 from model_lifecycle.hooks.registry import ModelRegistryHook, registry_hook
 from model_lifecycle.hooks.store import open_store
@@ -48,30 +47,30 @@ class ModelLifecycleOperator(BaseOperator):
     def perform(self, context: Context, **resumed: Any) -> Any:
         """Do the work of the task; ``resumed`` holds what a wait carried over."""
 
-    def model_store(self) -> ModelStore:
-        """The store of this task.
+    def store_uri(self) -> str:
+        """The URI of this task's store.
 
         :raises Invalid: if neither the task nor the configuration names one.
         """
         uri = self.store or conf.get(SECTION, "store", fallback=None)
         if not uri:
             raise Invalid("no model store is named", hint="pass store= or set [model_lifecycle] store")
-        return open_store(uri)
+        return str(uri)
+
+    def model_store(self) -> ModelStore:
+        """The store of this task."""
+        return open_store(self.store_uri())
+
+    def registry_connection(self) -> str:
+        """The id of this task's registry connection."""
+        return self.registry_conn_id or str(conf.get(SECTION, "registry_conn_id", fallback="mlflow_default"))
 
     def model_registry(self) -> ModelRegistryHook:
         """The registry of this task, found by its connection's type.
 
         :raises Invalid: if the connection is of another kind.
         """
-        conn_id = self.registry_conn_id or conf.get(SECTION, "registry_conn_id", fallback="mlflow_default")
-        return registry_hook(conn_id)
-
-
-def log_evidence(log: Any, what: str, found: Sequence[Measurement]) -> None:
-    """The verdict about something and what it rests on, one line each."""
-    log.info("%s: %s", what, overall(found))
-    for line in table(found):
-        log.info("  %s", line)
+        return registry_hook(self.registry_connection())
 
 
 def actor(context: Context) -> dict[str, str]:

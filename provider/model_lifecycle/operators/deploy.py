@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.providers.common.compat.sdk import conf
-from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk import Context
 
 from model_lifecycle.core.actions import Wait
 from model_lifecycle.core.admission import Request, admit, plan_deploy
-from model_lifecycle.core.errors import Conflict, NotFound
+from model_lifecycle.core.errors import Conflict, Invalid, NotFound
+from model_lifecycle.core.gate import DEFAULT_CHECKS, Check
 from model_lifecycle.core.models import Endpoint, ModelUri, ModelVersion
 from model_lifecycle.core.plan import Change, Served, Standing
-from model_lifecycle.core.release import Release, State
-from model_lifecycle.core.strategy import AllAtOnce, Strategy
-from model_lifecycle.hooks.serving import serving_hook
+from model_lifecycle.core.release import SUPERSEDED, Release, State
+from model_lifecycle.core.strategy import MARGIN, AllAtOnce, Strategy, Terms, strategy_from
+from model_lifecycle.hooks.serving import ServingHook
 from model_lifecycle.operators.base import ModelLifecycleOperator, actor, task_key
-from model_lifecycle.operators.rollout import Rollout, outcome
+from model_lifecycle.releases.opening import open_rollout
+from model_lifecycle.releases.proofs import TOLERANCE
+from model_lifecycle.releases.rollout import Rollout, outcome
+from model_lifecycle.triggers.release import ReleaseTrigger
 
 log = logging.getLogger(__name__)
 
+SHORTEST_TIMEOUT = timedelta(hours=2)
 WORTH_DEFERRING = 3.0
 """Seconds; a hand-over to the triggerer and back costs about as much, so a shorter wait is spent in the worker."""
 
@@ -33,7 +39,10 @@ WORTH_DEFERRING = 3.0
 class ReleaseOperator(ModelLifecycleOperator):
     """Base of the operators that change what an endpoint serves.
 
-    :param timeout: an unfinished release is given up and put back after this time.
+    A task that is stopped, by a person or by its time-out, undoes what it had begun before it ends.
+
+    :param timeout: an unfinished release is given up and put back after this time; by default two hours, or what the
+        strategy lasts and one hour more.
     :param inputs: rows to ask the endpoint with, ``{column: [values]}``; the artifact's own input example by default.
     :param deferrable: wait in the triggerer instead of in a worker.
     """
@@ -41,7 +50,7 @@ class ReleaseOperator(ModelLifecycleOperator):
     def __init__(
         self,
         *,
-        timeout: timedelta = timedelta(hours=2),
+        timeout: timedelta | None = None,
         inputs: Mapping[str, Sequence[Any]] | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
@@ -50,47 +59,70 @@ class ReleaseOperator(ModelLifecycleOperator):
         self.timeout = timeout
         self.inputs = inputs
         self.deferrable = deferrable
+        self._context: Context | None = None
 
     @abstractmethod
     def endpoint_name(self) -> Endpoint:
         """The endpoint this task is about."""
 
-    def rollout(self, context: Context, writer: str | None = None) -> Rollout:
+    def rollout(self, context: Context, writer: str | None = None, watched: Mapping[str, Any] | None = None) -> Rollout:
         """The driver of this endpoint's releases, with everything it needs opened."""
-        endpoint = self.endpoint_name()
-        return Rollout(
-            endpoint,
-            store=self.model_store(),
-            serving=serving_hook(endpoint.conn_id),
-            registry=self.model_registry(),
-            actor=actor(context),
-            inputs=self.inputs,
-            writer=writer,
-        )
+        self._context = context
+        return open_rollout(**self._names(context), writer=writer, watched=watched)
 
-    def request(self, context: Context, change: Change, target: Served, strategy: Strategy) -> Request:
-        """What this task asks of the endpoint."""
-        deadline = datetime.now(UTC) + self.timeout
-        return Request(task_key(context), change, str(self.endpoint_name()), target, strategy.to_dict(), deadline)
+    def _names(self, context: Context) -> dict[str, Any]:
+        return {
+            "endpoint": str(self.endpoint_name()),
+            "store": self.store_uri(),
+            "registry_conn_id": self.registry_connection(),
+            "actor": actor(context),
+            "inputs": self.inputs,
+        }
+
+    def request(self, context: Context, change: Change, target: Served, strategy: Strategy, **more: Any) -> Request:
+        """What this task asks of the endpoint.
+
+        :param more: what the ledger keeps besides the strategy's own terms.
+        """
+        deadline = datetime.now(UTC) + (self.timeout or max(SHORTEST_TIMEOUT, strategy.lasts + MARGIN))
+        terms = {**strategy.to_dict(), **more}
+        return Request(task_key(context), change, str(self.endpoint_name()), target, terms, deadline)
 
     def finish(self, rollout: Rollout, release: Release) -> Release:
         """Drive a release to its end, waiting as the task was told to."""
         release, wait = rollout.drive(release)
         while wait is not None:
-            self._wait(wait, rollout.writer)
+            self._wait(wait, rollout, release)
             release, wait = rollout.drive(release)
         return release
 
-    def _wait(self, wait: Wait, writer: str) -> None:
+    def _wait(self, wait: Wait, rollout: Rollout, release: Release) -> None:
         pause = (wait.until - datetime.now(UTC)).total_seconds()
-        if self.deferrable and pause > WORTH_DEFERRING:
-            trigger = DateTimeTrigger(moment=wait.until)
-            self.defer(trigger=trigger, method_name="resume", kwargs={"writer": writer}, timeout=self.timeout)
+        waited = (datetime.now(UTC) - release.since).total_seconds()
+        if self.deferrable and self._context and max(pause, waited) > WORTH_DEFERRING:
+            trigger = ReleaseTrigger(
+                **self._names(self._context),
+                generation=release.generation,
+                writer=rollout.writer,
+                watched=rollout.watched(),
+            )
+            left = release.plan.deadline - datetime.now(UTC) + MARGIN
+            self.defer(trigger=trigger, method_name="resume", kwargs={"writer": rollout.writer}, timeout=left)
         time.sleep(max(0.0, pause))
 
     def resume(self, context: Context, event: Any = None, writer: str | None = None) -> Any:
-        """Go on after a wait: the ledger tells where."""
-        return self.guarded(context, writer=writer)
+        """Go on after a wait: the ledger tells where, the event what was seen meanwhile."""
+        return self.guarded(context, writer=writer, watched=(event or {}).get("watched"))
+
+    def on_kill(self) -> None:
+        """Undo what this task had begun: nobody else will (Law 5)."""
+        if self._context is None:
+            return
+        rollout, key = self.rollout(self._context), task_key(self._context)
+        newest = rollout.ledger.newest()
+        if newest is not None and not newest.state.terminal and newest.last.belongs_to(key):
+            ended = rollout.abandon(newest, "its task was stopped")
+            self.log.warning("This task was stopped; release %s ended %s", ended.id, ended.state)
 
 
 class DeployModelOperator(ReleaseOperator):
@@ -102,7 +134,12 @@ class DeployModelOperator(ReleaseOperator):
 
     :param model_uri: ``models:/<name>/<version>`` or ``models:/<name>@<alias>``.
     :param serving_conn_id: the serving connection.
-    :param strategy: :class:`AllAtOnce` or :class:`BlueGreen`.
+    :param strategy: :class:`AllAtOnce`, :class:`BlueGreen`, :class:`Canary` or :class:`Shadow` of
+        :mod:`model_lifecycle.core.strategy`, or its JSON: ``{"name": "Canary", "steps": [5, 25], "bake": 600}``.
+    :param checks: what is asked of the new version at every look, :class:`~model_lifecycle.core.gate.Check` or its
+        JSON; :data:`~model_lifecycle.core.gate.DEFAULT_CHECKS` by default, where requests are counted.
+    :param tolerance: how far the smoke answer may be from the output recorded with the artifact.
+    :param supersede: if another task's deploy is under way, roll that back first instead of giving up.
     :param allow_quarantined: deploy a version although it was rolled back on this endpoint before.
     :param reason: why, for the ledger.
     :returns: the release as JSON: its name, state, version and what serves now.
@@ -112,6 +149,9 @@ class DeployModelOperator(ReleaseOperator):
         *ModelLifecycleOperator.template_fields,
         "model_uri",
         "serving_conn_id",
+        "strategy",
+        "checks",
+        "supersede",
         "allow_quarantined",
         "inputs",
         "reason",
@@ -122,7 +162,10 @@ class DeployModelOperator(ReleaseOperator):
         *,
         model_uri: str,
         serving_conn_id: str,
-        strategy: Strategy | None = None,
+        strategy: Strategy | Mapping[str, Any] | str | None = None,
+        checks: Sequence[Check | Mapping[str, Any]] | str | None = None,
+        tolerance: float = TOLERANCE,
+        supersede: bool | str = False,
         allow_quarantined: bool | str = False,
         reason: str = "",
         **kwargs: Any,
@@ -131,6 +174,9 @@ class DeployModelOperator(ReleaseOperator):
         self.model_uri = model_uri
         self.serving_conn_id = serving_conn_id
         self.strategy = strategy or AllAtOnce()
+        self.checks = checks
+        self.tolerance = tolerance
+        self.supersede = supersede
         self.allow_quarantined = allow_quarantined
         self.reason = reason
 
@@ -138,26 +184,55 @@ class DeployModelOperator(ReleaseOperator):
         """The endpoint of the model on the serving connection."""
         return Endpoint.parse(f"{self.serving_conn_id}/{ModelUri.parse(self.model_uri).name}")
 
-    def perform(self, context: Context, writer: str | None = None, **resumed: Any) -> dict[str, object]:
+    def perform(
+        self,
+        context: Context,
+        writer: str | None = None,
+        watched: Mapping[str, Any] | None = None,
+        **resumed: Any,
+    ) -> dict[str, object]:
         """Open a release, or resume or confirm the one this task opened before."""
-        rollout = self.rollout(context, writer)
-        served = self._served(rollout)
-        request = self.request(context, Change.DEPLOY, served, self.strategy)
+        rollout = self.rollout(context, writer, watched)
+        request = self._request(context, rollout)
         done = self._done(rollout, request)
         if done is not None:
             self.log.info("Nothing to do: %s", done.to_dict())
             return done.to_dict()
+        self._refuse_if_displaced(rollout, request, resumed=writer is not None)
         newest = rollout.ledger.newest()
         unfinished = admit(newest, request, datetime.now(UTC))
         if unfinished is not None:
-            newest = self.finish(rollout, unfinished)
+            newest = self.finish(rollout, self._displace(rollout, unfinished, request))
             if newest.plan.key == request.key:
                 return outcome(newest)
         standing, generation = (newest.standing, newest.generation) if newest else (Standing(), 0)
         traffic = rollout.serving.traffic(rollout.model)
-        force = str(self.allow_quarantined).lower() == "true"
-        plan = plan_deploy(adopt(standing, traffic, rollout), request, traffic, force)
+        plan = plan_deploy(adopt(standing, traffic, rollout), request, traffic, is_true(self.allow_quarantined))
         return outcome(self.finish(rollout, rollout.open(plan, generation, self.reason)))
+
+    def _request(self, context: Context, rollout: Rollout) -> Request:
+        strategy = strategy_from(self.strategy)
+        checks = checks_for(strategy, self.checks, rollout.serving)
+        require_able(strategy, checks, rollout.serving, self.serving_conn_id)
+        told = [check.to_dict() for check in checks]
+        request = self.request(
+            context, Change.DEPLOY, self._served(rollout), strategy, checks=told, tolerance=self.tolerance
+        )
+        return replace(request, supersede=is_true(self.supersede))
+
+    def _displace(self, rollout: Rollout, release: Release, request: Request) -> Release:
+        if not request.supersede or release.plan.key == request.key or release.state is State.ROLLING_BACK:
+            return release
+        reason = f"superseded by version {request.target.version}"
+        return rollout.interrupt(release, request.key, reason, SUPERSEDED)
+
+    def _refuse_if_displaced(self, rollout: Rollout, request: Request, *, resumed: bool) -> None:
+        """A task whose release was ended by others while it waited, or superseded, does not begin another one."""
+        ours = rollout.ledger.find(request.key)
+        if ours is None or ours.plan.key != request.key or not ours.state.terminal:
+            return
+        if resumed or ours.superseded:
+            outcome(ours)
 
     def _served(self, rollout: Rollout) -> Served:
         version = rollout.registry.get(ModelUri.parse(self.model_uri))
@@ -188,6 +263,42 @@ class DeployModelOperator(ReleaseOperator):
 def _brought(release: Release, version: int) -> bool:
     served = release.standing.serving
     return release.plan.change is not Change.PROMOTE and served is not None and served.version == version
+
+
+def is_true(value: bool | str) -> bool:
+    """What a parameter says that a template may have turned into text."""
+    return str(value).strip().lower() == "true"
+
+
+def checks_for(strategy: Strategy, checks: Any, serving: ServingHook) -> tuple[Check, ...]:
+    """The checks of a release: those given, or the default ones where there are counts to ask.
+
+    :raises Invalid: if they are given in a form that holds no checks.
+    """
+    if checks is None or checks in ("", "None"):
+        terms = Terms.of(strategy.to_dict())
+        return DEFAULT_CHECKS if terms.gated or (terms.soak and serving.counts_requests) else ()
+    listed = json.loads(checks) if isinstance(checks, str) else checks
+    return tuple(check if isinstance(check, Check) else Check.from_dict(check) for check in listed)
+
+
+def require_able(strategy: Strategy, checks: Sequence[Check], serving: ServingHook, conn_id: str) -> None:
+    """Refuse, before anything changes, what the endpoint cannot do.
+
+    :raises Invalid: if it cannot split, mirror or count as the strategy needs.
+    """
+    terms = Terms.of(strategy.to_dict())
+    cannot = {
+        "share its requests out": bool(terms.steps) and not serving.can_split,
+        "copy its requests": terms.shadow > 0 and not serving.can_mirror,
+        "count its requests by version": bool(checks) and terms.gated and not serving.counts_requests,
+    }
+    for what, missing in cannot.items():
+        if missing:
+            router = "envoy" if what.startswith("copy") else "haproxy or envoy"
+            hint = f"name a router of type {router} in the extra router_conn_id of the connection"
+            name = type(strategy).__name__
+            raise Invalid(f"{serving.hook_name} cannot {what}, which {name} needs", target=conn_id, hint=hint)
 
 
 def as_served(version: ModelVersion) -> Served:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context, ObjectStoragePath
 
-from model_lifecycle.core.checks import Measurement, Verdict, report
+from model_lifecycle.core.checks import Measurement, Verdict, log_evidence, report
 from model_lifecycle.core.errors import Invalid, NotFound
 from model_lifecycle.core.manifest import Manifest
 from model_lifecycle.core.models import CHAMPION, ModelUri, ModelVersion
-from model_lifecycle.operators.base import ModelLifecycleOperator, log_evidence, task_key
+from model_lifecycle.operators.base import ModelLifecycleOperator, task_key
 from model_lifecycle.operators.data import input_columns, read_table, scores, split_labels
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context
 
-from model_lifecycle.core.checks import report
+from model_lifecycle.core.checks import log_evidence, report
 from model_lifecycle.core.errors import ModelLifecycleError, NotFound, Rejected, Unavailable
 from model_lifecycle.core.models import Endpoint, ModelUri, ModelVersion
 from model_lifecycle.hooks.serving import ServingHook, VersionState, serving_hook
-from model_lifecycle.operators.base import ModelLifecycleOperator, log_evidence
+from model_lifecycle.operators.base import ModelLifecycleOperator
 from model_lifecycle.operators.data import as_columns, batches, input_columns, read_table, scores, split_labels
 from model_lifecycle.operators.register import PROFILE_NAME
 from model_lifecycle.stores.ledger import Ledger

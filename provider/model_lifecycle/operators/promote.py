@@ -16,7 +16,7 @@ from model_lifecycle.core.strategy import AllAtOnce
 from model_lifecycle.operators.base import ModelLifecycleOperator
 from model_lifecycle.operators.deploy import ReleaseOperator, as_served
 from model_lifecycle.operators.links import ModelVersionLink, publish_version_link
-from model_lifecycle.operators.rollout import Rollout, outcome
+from model_lifecycle.releases.rollout import Rollout, outcome
 
 
 class PromoteModelOperator(ReleaseOperator):

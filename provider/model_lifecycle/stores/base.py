@@ -80,6 +80,10 @@ class ModelStore(Protocol):
         """Remove our own abandoned staging folders of one model, untouched for ``older_than``; return their names."""
         ...
 
+    def logs(self) -> Sequence[str]:
+        """The names of all logs: the endpoints that were ever released on, in no particular order."""
+        ...
+
     def generations(self, log: str) -> Sequence[int]:
         """The generations a log holds, in rising order; empty if there is no such log."""
         ...

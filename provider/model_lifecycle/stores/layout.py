@@ -49,6 +49,15 @@ def log_folder(log: str) -> str:
     return f"{RELEASES_FOLDER}/{Endpoint.parse(log)}"
 
 
+def is_log(name: str) -> bool:
+    """Whether a log can have this name."""
+    try:
+        Endpoint.parse(name)
+    except Invalid:
+        return False
+    return True
+
+
 def entry(log: str, generation: int) -> str:
     """Where one entry of a log lies.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, assert_never
@@ -14,6 +15,7 @@ from model_lifecycle.core.actions import (
     Done,
     Enter,
     Load,
+    Mirror,
     Observation,
     Prove,
     Route,
@@ -21,21 +23,21 @@ from model_lifecycle.core.actions import (
     Unload,
     Wait,
 )
+from model_lifecycle.core.checks import Measurement, log_evidence
 from model_lifecycle.core.errors import Conflict, ModelLifecycleError, NotFound, Rejected, Unavailable
-from model_lifecycle.core.examples import EXAMPLE_FILES, Columns, example_columns, fault_of, rows
+from model_lifecycle.core.examples import Columns
 from model_lifecycle.core.models import CHAMPION, PREVIOUS, Endpoint, ModelUri
-from model_lifecycle.core.plan import Change, Plan, Served
+from model_lifecycle.core.plan import Change, Plan
 from model_lifecycle.core.release import Release, State, aliases_after, following, opening
-from model_lifecycle.core.rollout import LOADED, next_action, pause_after_look
+from model_lifecycle.core.rollout import LOADED, given_up, next_action, pause_after_look, watched
 from model_lifecycle.hooks.registry import ModelRegistryHook
 from model_lifecycle.hooks.serving import ServingHook, VersionState
+from model_lifecycle.releases.proofs import PROOFS, TOLERANCE, Prover
+from model_lifecycle.releases.watch import Watch
 from model_lifecycle.stores.base import ModelStore
 from model_lifecycle.stores.ledger import Ledger
 
 log = logging.getLogger(__name__)
-
-PROOFS = 10
-"""How many unversioned answers in a row must come from a version before it counts as serving."""
 
 
 class Rollout:
@@ -44,6 +46,7 @@ class Rollout:
     :param inputs: rows to ask with instead of the artifact's own input example.
     :param actor: who acts, for the ledger: DAG, run, task, try and user.
     :param writer: the token of an execution that goes on after a wait; a new one otherwise.
+    :param watched: what was seen during that wait, from :meth:`watched`.
     """
 
     def __init__(
@@ -56,13 +59,17 @@ class Rollout:
         actor: Mapping[str, str],
         inputs: Columns | None = None,
         writer: str | None = None,
+        watched: Mapping[str, Any] | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.endpoint, self.model = endpoint, endpoint.model
         self.store, self.serving, self.registry = store, serving, registry
         self.ledger = Ledger(store, endpoint)
-        self.actor, self.inputs, self.clock = dict(actor), inputs, clock
+        self.actor, self.clock = dict(actor), clock
+        self.prover = Prover(self.model, serving, store, self._artifact, inputs)
         self.writer = writer or uuid4().hex[:12]
+        self._seen = watched
+        self._watch: Watch | None = None
 
     def open(self, plan: Plan, generation: int, reason: str) -> Release:
         """Write the entry that opens a release after ``generation``.
@@ -76,14 +83,27 @@ class Rollout:
         )
         return Release((entry,))
 
-    def interrupt(self, release: Release, key: str, reason: str) -> Release:
-        """Turn somebody's unfinished release round, or end a promotion; who worked on it stops at its next look."""
+    def interrupt(self, release: Release, key: str, reason: str, mark: str | None = None) -> Release:
+        """Turn somebody's unfinished release round, or end a promotion; who worked on it stops at its next look.
+
+        :param mark: :data:`SUPERSEDED` if nothing was wrong with it.
+        """
         if release.last.belongs_to(key):
             return release
         if release.plan.change is Change.PROMOTE:
             return self._append(release, State.REJECTED, f"interrupted by a rollback: {reason}")
         asked_by = f"{release.last.asked_by},{key}".lstrip(",")
-        return self._append(release, State.ROLLING_BACK, reason, asked_by=asked_by)
+        return self._append(release, State.ROLLING_BACK, reason, asked_by=asked_by, mark=mark)
+
+    def abandon(self, release: Release, reason: str) -> Release:
+        """End our own unfinished release at once: what has moved goes back, a rollback under way is finished."""
+        if not release.state.terminal and release.plan.change is not Change.ROLLBACK:
+            release = self._append(release, given_up(release), reason, actor=self.actor)
+        release, wait = self.drive(release)
+        while wait is not None:
+            time.sleep(max(0.0, (wait.until - self.clock()).total_seconds()))
+            release, wait = self.drive(release)
+        return release
 
     def drive(self, release: Release) -> tuple[Release, Wait | None]:
         """Go on until the release is over or has to wait; take it over first if another execution wrote last."""
@@ -99,6 +119,23 @@ class Rollout:
             if wait is not None:
                 return release, wait
 
+    def idle(self, generation: int) -> Wait | None:
+        """Look once, changing nothing: until when the release can wait, or None if its driver is needed.
+
+        :param generation: of the newest entry when the wait began.
+        """
+        release = self.ledger.newest()
+        if release is None or release.generation != generation:
+            return None
+        action = next_action(release, self.observe(release), self.clock())
+        if isinstance(action, Prove) and action.passed is None and self.prover.unproven(action.version) is None:
+            return pause_after_look(release, self.clock())
+        return action if isinstance(action, Wait) else None
+
+    def watched(self) -> dict[str, Any] | None:
+        """What was seen during a wait, as JSON values, for whoever goes on."""
+        return self._watch.to_dict() if self._watch else None
+
     def observe(self, release: Release) -> Observation:
         """Read the world back; aliases only when a decision needs them, so that a rollback needs no registry first."""
         versions = self.serving.versions(self.model)
@@ -110,7 +147,22 @@ class Rollout:
             failed={v: self.serving.failure(self.model, v) or "no reason given" for v in failed},
             traffic=traffic,
             aliases=self.aliases() if _needs_aliases(release, traffic) else {},
+            mirrored=self.serving.mirrored(self.model),
+            measured=self._measure(release),
         )
+
+    def _measure(self, release: Release) -> list[Measurement]:
+        if not watched(release.state):
+            return []
+        watch = self._watch
+        if watch is None or not watch.is_of(release):
+            self._watch = watch = Watch.from_dict(release, self._seen)
+        if watch.is_due(release, self.clock()):
+            try:
+                watch.look(release, self.clock(), self.serving.counts(self.model))
+            except Unavailable as error:
+                watch.fault = f"the counts cannot be had: {error}"
+        return watch.measure(release, self.clock())
 
     def aliases(self) -> dict[str, int]:
         """The versions that ``champion`` and ``previous`` name now."""
@@ -124,18 +176,20 @@ class Rollout:
 
     def _perform(self, release: Release, action: Action) -> tuple[Release, Wait | None]:
         match action:
-            case Enter(state=state, reason=reason, mark=mark):
-                return self._enter(release, state, reason, mark), None
+            case Enter():
+                return self._enter(release, action), None
             case Smoke():
                 return self._smoke(release, action), None
             case Prove():
                 return self._prove(release, action)
-            case Load(served=served):
-                self._fenced(release, action, lambda: self._load(served))
-                return self._append(release, release.state, f"version {served.version} staged", mark=LOADED), None
+            case Load():
+                return self._load(release, action), None
             case Route(traffic=traffic):
                 log.info("Routing %s: %s", self.endpoint, dict(traffic))
                 self._fenced(release, action, lambda: self.serving.route(self.model, traffic))
+            case Mirror(mirrored=mirrored):
+                log.info("Mirroring %s: %s", self.endpoint, dict(mirrored))
+                self._fenced(release, action, lambda: self.serving.mirror(self.model, mirrored))
             case Align(aliases=aliases):
                 self._fenced(release, action, lambda: self._align(aliases))
             case Unload(version=version):
@@ -171,6 +225,9 @@ class Rollout:
             if self.serving.traffic(self.model) == action.traffic != newest.traffic:
                 log.warning("%s came too late; routing %s: %s", action, self.endpoint, newest.traffic)
                 self.serving.route(self.model, newest.traffic)
+        elif isinstance(action, Mirror):
+            if action.mirrored and self.serving.mirrored(self.model) == action.mirrored:
+                self.serving.mirror(self.model, {})
         elif isinstance(action, Align):
             found, right = self.aliases(), aliases_after(self.ledger.releases())
             late = {name: right[name] for name, of in action.aliases.items() if found.get(name) == of != right[name]}
@@ -182,11 +239,31 @@ class Rollout:
         log.info("%s: %s%s", release.id, state, f" - {reason}" if reason else "")
         return Release((*release.entries, entry))
 
-    def _enter(self, release: Release, state: State, reason: str, mark: str | None = None) -> Release:
-        release = self._append(release, state, reason, mark=mark)
-        if state is State.REJECTED and release.plan.change is Change.DEPLOY:
+    def _enter(self, release: Release, action: Enter) -> Release:
+        release = self._append(
+            release,
+            action.state,
+            action.reason,
+            mark=action.mark,
+            step=action.step if action.state is not release.state else release.step,
+            evidence=self._evidence(release, action.state),
+        )
+        if action.state is State.REJECTED and release.plan.change is Change.DEPLOY:
             self._drop(release.plan.target.version)
         return release
+
+    def _evidence(self, release: Release, state: State) -> dict[str, Any]:
+        """What the looks at the state that ends have shown, and where the counters stand when one begins."""
+        evidence: dict[str, Any] = {}
+        watch = self._watch
+        if watch is not None and watch.is_of(release) and state is not release.state:
+            measured = watch.measure(release, self.clock())
+            log_evidence(log, f"version {release.plan.target.version} on {self.endpoint}", measured)
+            evidence = watch.evidence(release, measured)
+        if state in (State.SHADOW, State.BAKING, State.SOAKING):
+            counts = self.serving.counts(self.model)
+            evidence["counts"] = {str(version): found.to_dict() for version, found in counts.items()}
+        return evidence
 
     def _drop(self, version: int) -> None:
         """Free the server of a refused version; the next release retires it if this fails."""
@@ -196,10 +273,23 @@ class Rollout:
         except ModelLifecycleError as error:
             log.warning("Version %s stays loaded for now: %s", version, error)
 
-    def _load(self, served: Served) -> None:
-        log.info("Staging version %s from %s", served.version, served.artifact_uri)
-        self.serving.stage(self.model, served.version, served.artifact_uri, self.store)
-        self.serving.load(self.model, served.version)
+    def _load(self, release: Release, action: Load) -> Release:
+        """Stage and load; what can never succeed is the release's end, not an error of the task."""
+        served, faults = action.served, []
+
+        def effect() -> None:
+            log.info("Staging version %s from %s", served.version, served.artifact_uri)
+            try:
+                self.serving.stage(self.model, served.version, served.artifact_uri, self.store)
+                self.serving.load(self.model, served.version)
+            except Rejected as error:
+                faults.append(str(error))
+
+        self._fenced(release, action, effect)
+        if not faults:
+            return self._append(release, release.state, f"version {served.version} staged", mark=LOADED)
+        failed = State.ROLLBACK_FAILED if release.state is State.ROLLING_BACK else State.REJECTED
+        return self._enter(release, Enter(failed, f"version {served.version} cannot be loaded: {faults[0]}"))
 
     def _align(self, aliases: Mapping[str, int | None]) -> None:
         for alias in (PREVIOUS, CHAMPION):
@@ -213,59 +303,32 @@ class Rollout:
                 self.registry.set_alias(self.model, alias, version)
 
     def _smoke(self, release: Release, action: Smoke) -> Release:
-        fault = self._fault(action.version, action.version, (Rejected,))
+        tolerance = float(release.plan.strategy.get("tolerance", TOLERANCE))
+        fault = self.prover.fault(action.version, action.version, (Rejected,), tolerance)
         if fault is None:
-            return self._enter(release, action.passed.state, action.passed.reason, action.passed.mark)
-        return self._enter(release, action.failed, f"version {action.version} fails its smoke prediction: {fault}")
+            return self._enter(release, action.passed)
+        return self._enter(
+            release, Enter(action.failed, f"version {action.version} fails its smoke prediction: {fault}")
+        )
 
     def _prove(self, release: Release, action: Prove) -> tuple[Release, Wait | None]:
-        for _ in range(PROOFS):
-            fault = self._fault(action.version, None, (Rejected, Unavailable))
-            if fault is not None:
-                reason = f"version {action.version} does not answer the endpoint: {fault}"
-                return self._enter(release, action.failed, reason), None
+        fault = self.prover.unproven(action.version)
+        if fault is not None:
+            reason = f"version {action.version} does not answer the endpoint: {fault}"
+            return self._enter(release, Enter(action.failed, reason)), None
         self.ledger.require_newest(release.generation)
         if action.passed is None:
             return release, pause_after_look(release, self.clock())
+        proof = {"answers": PROOFS, "traffic": {str(action.version): 100}}
         passed = action.passed
-        evidence = {"answers": PROOFS, "traffic": {str(action.version): 100}}
+        evidence = {**self._evidence(release, passed.state), **proof}
         return self._append(release, passed.state, passed.reason, mark=passed.mark, evidence=evidence), None
 
-    def _fault(self, expected: int, pinned: int | None, faults: tuple[type[ModelLifecycleError], ...]) -> str | None:
-        """Ask once and say what is wrong with the answer, or None.
-
-        Before traffic moved a server that is away is worth a retry of the task; after it, it is a reason to go back.
-        """
-        inputs = self._inputs(expected)
-        try:
-            answer = self.serving.predict(self.model, inputs, pinned)
-        except faults as error:
-            return str(error)
-        if answer.version is not None and answer.version != expected:
-            return f"version {answer.version} answered"
-        return fault_of(answer.outputs, rows(inputs))
-
-    def _inputs(self, version: int) -> Columns:
-        if self.inputs is None:
-            self.inputs = self._example(version)
-        return self.inputs
-
-    def _example(self, version: int) -> Columns:
+    def _artifact(self, version: int) -> str:
         newest = self.ledger.newest()
         known = [newest.plan.target, newest.plan.fallback] if newest else []
         uri = next((one.artifact_uri for one in known if one and one.version == version), None)
-        uri = uri or self.registry.get(ModelUri(self.model, version=version)).artifact_uri
-        for name in EXAMPLE_FILES:
-            try:
-                return example_columns(self.store.read_file(uri, name))
-            except NotFound:
-                continue
-        raise NotFound(
-            "the artifact has no input example to ask the endpoint with",
-            target=uri,
-            version=version,
-            hint="save the model with an input example, or pass inputs={column: [values]} to the operator",
-        )
+        return uri or self.registry.get(ModelUri(self.model, version=version)).artifact_uri
 
 
 def _needs_aliases(release: Release, traffic: Mapping[int, int]) -> bool:

@@ -1,0 +1,1 @@
+"""What moves a release: the driver of the state machine, its watch over two versions, and its proofs."""
