@@ -185,9 +185,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8500)
     parser.add_argument("--rest_api_port", type=int, default=0)
     parser.add_argument("--model_config_file", type=Path, required=True)
-    parser.add_argument(
-        "--allow_version_labels_for_unavailable_models", type=lambda text: text == "true", default=False
-    )
+    parser.add_argument("--allow_version_labels_for_unavailable_models", default="false", choices=("true", "false"))
     parser.add_argument("--file_system_poll_wait_seconds", type=float, default=1)
     args = parser.parse_args()
     core = Core(args.allow_version_labels_for_unavailable_models == "true", args.file_system_poll_wait_seconds)

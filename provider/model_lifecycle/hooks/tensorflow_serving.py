@@ -40,8 +40,8 @@ from model_lifecycle.hooks.tensorflow_layout import artifacts_in, is_staged, lin
 from model_lifecycle.hooks.tensorflow_tensors import inputs_of, to_columns, to_json, to_tensors
 from model_lifecycle.stores.base import ModelStore
 
-RETAKE = 5.0
-"""Seconds that a version asked for again may go on showing how it failed before."""
+LOOK = 2.0
+"""Seconds in which the server surely looks at its list again: by default it does so once a second."""
 
 log = logging.getLogger(__name__)
 
@@ -115,14 +115,15 @@ class TensorflowServingHook(RoutableHook):
             if not self._state(model, version):
                 raise
         if failed_before:
-            _until(lambda: self._state(model, version) != END, RETAKE)
+            _until(lambda: self._state(model, version) != END, LOOK)
 
     def unload(self, model: str, version: int) -> None:
         """Take the version off the list and wait until the server has let it go; running requests end first.
 
         :raises Conflict: also if a label that somebody else made is at it.
         """
-        if version not in self.versions(model):
+        state = self.versions(model).get(version)
+        if state is None:
             return
 
         def remove(config: Any) -> None:
@@ -135,6 +136,8 @@ class TensorflowServingHook(RoutableHook):
                 self._models.forget(config, model)
 
         self._change(remove)
+        if state is VersionState.FAILED:
+            time.sleep(LOOK)  # listed again before the server has looked, it would not be tried again
         if not _until(lambda: version not in self.versions(model), self.calls.timeout):
             raise Unavailable("the server keeps it", target=self.calls.target, model=model, version=version)
 
@@ -228,9 +231,8 @@ class TensorflowServingHook(RoutableHook):
     def _repository(self) -> Path:
         folder = self._connection.extra_dejson.get("repository")
         if not isinstance(folder, str) or not Path(folder).is_absolute():
-            hint = "set it to the folder of the server's models, as the workers see it"
-            what = "the connection's extra repository is not an absolute path"
-            raise Invalid(what, target=self.serving_conn_id, hint=hint)
+            hint = "name the folder of the server's models, as the workers see it"
+            raise Invalid("the extra repository is not an absolute path", target=self.serving_conn_id, hint=hint)
         return Path(folder)
 
     @property
