@@ -28,6 +28,7 @@ def get_provider_info() -> dict[str, Any]:
                     "model_lifecycle.hooks.registry",
                     "model_lifecycle.hooks.serving",
                     "model_lifecycle.hooks.store",
+                    "model_lifecycle.hooks.tensorflow_serving",
                 ],
             }
         ],
@@ -57,7 +58,7 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "triggers": [{"integration-name": "Model Lifecycle", "python-modules": ["model_lifecycle.triggers.poll"]}],
         "extra-links": ["model_lifecycle.operators.links.ModelVersionLink"],
-        "connection-types": [_mlflow(), _open_inference(), _haproxy()],
+        "connection-types": [_mlflow(), _open_inference(), _haproxy(), _tensorflow_serving()],
         "config": {"model_lifecycle": {"description": "Defaults that a team sets once.", "options": _options()}},
     }
 
@@ -105,7 +106,11 @@ def _haproxy() -> dict[str, Any]:
         "hook-name": "HAProxy",
         "ui-field-behaviour": {
             "hidden-fields": ["schema"],
-            "relabeling": {"host": "Router, as callers ask it", "login": "User (basic)", "password": "Password or token"},
+            "relabeling": {
+                "host": "Router, as callers ask it",
+                "login": "User (basic)",
+                "password": "Password or token",
+            },
             "placeholders": {"host": "http://127.0.0.1", "port": "8080"},
         },
         "conn-fields": {
@@ -117,6 +122,43 @@ def _haproxy() -> dict[str, Any]:
             "maps": {
                 "label": "Folder of the map files",
                 "description": "Where traffic.map and targets.map lie, as the workers see it.",
+                "schema": {"type": ["string", "null"]},
+            },
+            "verify": _verify(),
+            "timeout": _timeout(),
+        },
+    }
+
+
+def _tensorflow_serving() -> dict[str, Any]:
+    return {
+        "connection-type": "tensorflow_serving",
+        "hook-class-name": "model_lifecycle.hooks.tensorflow_serving.TensorflowServingHook",
+        "hook-name": "TensorFlow Serving",
+        "ui-field-behaviour": {
+            "hidden-fields": ["schema"],
+            "relabeling": {"host": "Server (gRPC)", "login": "User (basic)", "password": "Password or token"},
+            "placeholders": {"host": "models.example.com", "port": "8500"},
+        },
+        "conn-fields": {
+            "repository": {
+                "label": "Model repository",
+                "description": "The folder of the models and of models.config, as the workers see it.",
+                "schema": {"type": ["string", "null"]},
+            },
+            "base_path": {
+                "label": "The same folder for the server",
+                "description": "Where the server sees the repository, if that is elsewhere.",
+                "schema": {"type": ["string", "null"]},
+            },
+            "label": {
+                "label": "Label",
+                "description": "The version label by which callers ask; stable by default.",
+                "schema": {"type": ["string", "null"]},
+            },
+            "rest": {
+                "label": "REST URL",
+                "description": "The server's REST port as a router sees it, such as http://models:8501.",
                 "schema": {"type": ["string", "null"]},
             },
             "verify": _verify(),
