@@ -27,25 +27,28 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def linear(folder: Path, offset: float, *, example: bool = True) -> Path:
-    """A scikit-learn model that answers ``x + y + offset``, saved as MLflow saves it today (skops, no pickle)."""
-    return _save_sklearn(folder, _regression(offset, len(COLUMNS)), example)
+def linear(folder: Path, offset: float, *, example: bool = True, outputs: bool = False) -> Path:
+    """A scikit-learn model that answers ``x + y + offset``, saved as MLflow saves it today (skops, no pickle).
+
+    :param outputs: whether its signature names what it answers, without which MLServer loads no model.
+    """
+    return _save_sklearn(folder, _regression(offset, len(COLUMNS)), example, outputs)
 
 
-def broken(folder: Path) -> Path:
+def broken(folder: Path, *, outputs: bool = False) -> Path:
     """A model whose file was cut before the manifest was made: the bytes are as promised, and cannot be loaded."""
-    linear(folder, 0.0)
+    linear(folder, 0.0, outputs=outputs)
     model = folder / "model.skops"
     model.write_bytes(model.read_bytes()[:100])
     return folder
 
 
-def failing(folder: Path, *, example: bool = False) -> Path:
+def failing(folder: Path, *, example: bool = False, outputs: bool = False) -> Path:
     """A model that loads and then fails for every input: it was trained on three columns, its signature has two.
 
     With an example it fails while it warms up, without one at the first request.
     """
-    return _save_sklearn(folder, _regression(0.0, len(COLUMNS) + 1), example)
+    return _save_sklearn(folder, _regression(0.0, len(COLUMNS) + 1), example, outputs)
 
 
 @quiet()
@@ -113,13 +116,14 @@ def _regression(offset: float, columns: int) -> Any:
 
 
 @quiet()
-def _save_sklearn(folder: Path, model: Any, example: bool) -> Path:
+def _save_sklearn(folder: Path, model: Any, example: bool, outputs: bool) -> Path:
     import mlflow.sklearn
     import pandas as pd
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
-    signature = ModelSignature(Schema([ColSpec("double", name) for name in COLUMNS]))
+    answers = Schema([ColSpec("double", "sum")]) if outputs else None
+    signature = ModelSignature(Schema([ColSpec("double", name) for name in COLUMNS]), answers)
     saved = {"signature": signature, "pip_requirements": ["scikit-learn"]}
     if example:
         saved["input_example"] = pd.DataFrame(INPUTS)

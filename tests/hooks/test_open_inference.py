@@ -100,14 +100,12 @@ def test_a_server_that_is_away_is_unavailable(monkeypatch):
         OpenInferenceHook("scorer_tried").versions("churn")
 
 
-def test_a_server_without_the_route_call_says_so_and_names_one_that_has_it(monkeypatch):
+def test_a_server_that_nobody_knows_is_named_by_the_connection(monkeypatch, tmp_path):
     class Plain(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_error(404)
-
-        def do_PUT(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_error(405)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"name": "ours"}')
 
         def log_message(self, *args: object) -> None:
             pass
@@ -115,10 +113,11 @@ def test_a_server_without_the_route_call_says_so_and_names_one_that_has_it(monke
     with ThreadingHTTPServer(("127.0.0.1", 0), Plain) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         connect(monkeypatch, server.server_address[1])
-        hook = OpenInferenceHook("scorer_tried")
-        for verb in (lambda: hook.traffic("churn"), lambda: hook.route("churn", {1: 100})):
-            with pytest.raises(Invalid, match="no call that sets or shows traffic.*model-lifecycle-scorer"):
-                verb()
+        with pytest.raises(Invalid, match="'ours' is no server that we know.*extra server"):
+            OpenInferenceHook("scorer_tried").versions("churn")
+        for known in ("scorer", "mlserver", "kserve"):
+            connect(monkeypatch, server.server_address[1], server=known)
+            assert OpenInferenceHook("scorer_tried").server == known
         server.shutdown()
 
 

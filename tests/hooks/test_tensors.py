@@ -75,6 +75,12 @@ def test_an_answer_is_read_with_its_version_and_rows():
     assert list(answer.outputs) == ["p", "q", "r"]
 
 
+@pytest.mark.parametrize("data", [[12.0, 23.0], [[12.0], [23.0]]])
+def test_an_output_of_one_column_is_a_column_however_its_server_shapes_it(data):
+    answer = to_answer({"outputs": [{"name": "p", "shape": [2, 1], "datatype": "FP64", "data": data}]})
+    assert answer.outputs == {"p": [12.0, 23.0]}
+
+
 @pytest.mark.parametrize(
     ("body", "header", "version"),
     [("3", None, 3), (3, None, 3), (None, "4", 4), ("v1", None, None), (None, None, None), ("", "5", 5)],

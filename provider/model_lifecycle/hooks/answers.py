@@ -98,11 +98,21 @@ def _message(response: requests.Response) -> str:
     try:
         value = loads(response.content)
     except ValueError:
-        return "" if _is_html(response) else response.text
+        return "" if _is_html(response) else _cause(response.text)
     for name in ("error", "message", "detail"):
         if isinstance(value, dict) and value.get(name):
             value = value[name]
     return value if isinstance(value, str) else dumps(value)
+
+
+def _cause(text: str) -> str:
+    """What a traceback ends with: the error and its text, after the frames, which are indented."""
+    lines = text.splitlines()
+    frames = [place for place, line in enumerate(lines) if line.startswith('  File "')]
+    if not frames:
+        return text
+    end = next((place for place in range(frames[-1], len(lines)) if lines[place][:1].strip()), 0)
+    return "\n".join(lines[end:])
 
 
 def one_line(text: str) -> str:

@@ -1,7 +1,7 @@
-"""Servers that speak the Open Inference Protocol v2: the embedded scorer, and others as far as they go.
+"""Servers that speak the Open Inference Protocol v2: the embedded scorer, MLServer, and KServe's model server.
 
-The protocol has no call that sets traffic. The scorer adds one; a server without it can be asked and loaded here, and
-:meth:`~OpenInferenceHook.route` says that it cannot route.
+The protocol has no call that sets traffic. The scorer adds one, and counts by version; the others stand behind a
+router.
 """
 
 from __future__ import annotations
@@ -13,21 +13,33 @@ from typing import Any
 
 from airflow.sdk import BaseHook
 
-from model_lifecycle.core.errors import Invalid, ModelLifecycleError, NotFound
+from model_lifecycle.core.counts import Counts
+from model_lifecycle.core.errors import Invalid, ModelLifecycleError
 from model_lifecycle.core.names import check_name
-from model_lifecycle.hooks.serving import Answer, Columns, ServingHook, VersionState
-from model_lifecycle.hooks.session import ConnectionSession, url_path
+from model_lifecycle.hooks.inputs import check_inputs
+from model_lifecycle.hooks.named_versions import KServeVersions, MlServerVersions, NamedVersions
+from model_lifecycle.hooks.open_inference_grpc import GrpcInference
+from model_lifecycle.hooks.open_inference_rest import InferenceCalls, RestCalls, infer_at, model_path
+from model_lifecycle.hooks.router import VERSION_HEADER, check_traffic
+from model_lifecycle.hooks.scorer_calls import ScorerCalls
+from model_lifecycle.hooks.serving import Answer, Columns, RoutableHook, VersionState
+from model_lifecycle.hooks.session import ConnectionSession
 from model_lifecycle.hooks.staging import stage_into
-from model_lifecycle.hooks.tensors import state_of, to_answer, to_tensors
+from model_lifecycle.hooks.tensors import to_tensors
 from model_lifecycle.stores.base import ModelStore
 
+SCORER, MLSERVER, KSERVE = "scorer", "mlserver", "kserve"
+MLFLOW_RUNTIME = "mlserver_mlflow.MLflowRuntime"
 
-class OpenInferenceHook(ServingHook):
+
+class OpenInferenceHook(RoutableHook):
     """One server of the Open Inference Protocol behind a connection of type ``open_inference``.
 
     Host, port, login and password (alone: a bearer token) lead to the server. Extras: ``repository``, the folder from
-    which it loads models, as the workers see it; ``verify``, ``cert``, ``key`` and ``timeout`` as for every server
-    (:mod:`model_lifecycle.hooks.session`).
+    which it loads models, as the workers see it; ``server`` (scorer, mlserver or kserve), where the server's own name
+    does not tell; ``grpc``, an address ``host:port`` that predictions and the calls of MLServer's repository go to;
+    ``implementation``, the runtime class that MLServer loads artifacts with; ``verify``, ``cert``, ``key`` and
+    ``timeout`` as for every server (:mod:`model_lifecycle.hooks.session`).
 
     :param serving_conn_id: the connection.
     """
@@ -35,16 +47,44 @@ class OpenInferenceHook(ServingHook):
     default_conn_name = "open_inference_default"
     conn_type = "open_inference"
     hook_name = "Open Inference Protocol v2"
-    can_split = True
 
     def __init__(self, serving_conn_id: str = default_conn_name, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.serving_conn_id = serving_conn_id
 
+    @property
+    def can_split(self) -> bool:  # type: ignore[override]
+        """Whether it is a scorer."""
+        return self.server == SCORER
+
+    @property
+    def counts_requests(self) -> bool:  # type: ignore[override]
+        """Whether it is a scorer: the others do not know which version answered an unversioned call."""
+        return self.server == SCORER
+
     @cached_property
     def session(self) -> ConnectionSession:
         """The HTTP session; the connection is read when it is first used."""
         return ConnectionSession(self._connection)
+
+    @cached_property
+    def grpc(self) -> GrpcInference | None:
+        """The gRPC side, if the connection names one."""
+        address = self._connection.extra_dejson.get("grpc")
+        return GrpcInference(self._connection, str(address)) if address else None
+
+    @cached_property
+    def server(self) -> str:
+        """Which server it is, by the extra ``server`` or by what it calls itself.
+
+        :raises Invalid: if neither tells.
+        """
+        said = self._connection.extra_dejson.get("server") or self._metadata().get("name", "")
+        found = {"model-lifecycle-scorer": SCORER}.get(str(said), str(said))
+        if found not in (SCORER, MLSERVER, KSERVE):
+            hint = "set the extra server of the connection to scorer, mlserver or kserve"
+            raise Invalid(f"{said!r} is no server that we know", target=self.session.target, hint=hint)
+        return found
 
     def get_conn(self) -> ConnectionSession:
         """The HTTP session of this hook."""
@@ -53,7 +93,7 @@ class OpenInferenceHook(ServingHook):
     def test_connection(self) -> tuple[bool, str]:
         """Tell whether the server is there and ready; for the button of the connection form."""
         try:
-            server = self.session.call("GET", "/v2", retry=False).json()
+            server = self._metadata(retry=False)
             self.session.call("GET", "/v2/health/ready", retry=False)
         except ModelLifecycleError as error:
             return False, str(error)
@@ -61,7 +101,11 @@ class OpenInferenceHook(ServingHook):
 
     def stage(self, model: str, version: int, artifact_uri: str, store: ModelStore) -> None:
         """Fetch the artifact into the server's model repository; see the contract."""
-        stage_into(self._repository, model, version, artifact_uri, store)
+        repository = self._repository
+        if self._named is None:
+            stage_into(repository, model, version, artifact_uri, store)
+        else:
+            self._named.stage(model, version, artifact_uri, store)
 
     def load(self, model: str, version: int) -> None:
         """Begin to load a staged version.
@@ -69,19 +113,29 @@ class OpenInferenceHook(ServingHook):
         :raises NotFound: if the server finds no such folder: it was not staged, or the connection's ``repository`` is
             not the server's.
         """
-        self._change("load", model, version)
+        if self._named is None:
+            self._scorer.change("load", model, version)
+        else:
+            self._named.load(model, version)
 
     def unload(self, model: str, version: int) -> None:
         """Forget a version; see the contract."""
-        self._change("unload", model, version)
+        if self._named is None:
+            self._scorer.change("unload", model, version)
+        else:
+            self._named.unload(model, version)
 
     def versions(self, model: str) -> dict[int, VersionState]:
         """The versions that are loaded, being loaded, or could not be."""
-        return {version: VersionState(state) for version, (state, _) in self._index(model).items()}
+        if self._named is not None:
+            return self._named.versions(model)
+        return {version: VersionState(state) for version, (state, _) in self._scorer.states(model).items()}
 
     def failure(self, model: str, version: int) -> str | None:
         """Why a version is FAILED, or None."""
-        state, reason = self._index(model).get(version, (None, None))
+        if self._named is not None:
+            return self._named.failure(model, version)
+        state, reason = self._scorer.states(model).get(version, (None, None))
         return (reason or "no reason given") if state == VersionState.FAILED else None
 
     def predict(self, model: str, inputs: Columns, version: int | None = None) -> Answer:
@@ -89,25 +143,71 @@ class OpenInferenceHook(ServingHook):
 
         :raises Invalid: also if the model itself fails for these inputs: asking again would change nothing.
         """
-        path = _model_path(model, version) + "/infer"
-        body = {"inputs": to_tensors(inputs)}
-        response = self.session.call("POST", path, json=body, errors={500: Invalid})
-        return to_answer(response.json(), response.headers.get("x-model-version"))
+        tensors = self._tensors(check_name(model, "model name"), inputs, version)
+        calls = self.grpc or RestCalls(self.session)
+        if self._named is None or version is None:
+            return calls.infer(model, version, tensors)
+        return calls.infer(self._named.name(model, version), None, tensors)
+
+    def address(self, model: str, version: int) -> str:
+        """Where the router finds a version; see the contract."""
+        check_name(model, "model name")
+        named = self._named
+        path = model_path(model, version) if named is None else model_path(named.name(model, version))
+        return f"{self.session.url}{path}/infer"
+
+    def ask(
+        self, session: ConnectionSession, path: str, model: str, inputs: Columns, headers: Mapping[str, str]
+    ) -> Answer:
+        """Ask in the protocol's words; see the contract."""
+        pinned = headers.get(VERSION_HEADER)
+        tensors = self._tensors(check_name(model, "model name"), inputs, int(pinned) if pinned else None)
+        return infer_at(session, path, tensors, headers)
 
     def traffic(self, model: str) -> dict[int, int]:
-        """Per cent by version, read from the server."""
-        return self._route("GET", model)
+        """Per cent by version, read from a scorer."""
+        return self._scorer.traffic("GET", model) if self.server == SCORER else super().traffic(model)
 
     def route(self, model: str, traffic: Mapping[int, int]) -> None:
-        """Set the traffic; see the contract."""
-        shares = list(traffic.values())
-        if any(type(share) is not int or share < 0 for share in shares) or (shares and sum(shares) != 100):
-            raise Invalid(f"traffic {dict(traffic)} is not whole per cent that sum to 100", target=self.session.target)
-        self._route("PUT", model, {"traffic": {str(version): share for version, share in traffic.items()}})
+        """Set a scorer's traffic; see the contract."""
+        check_traffic(traffic, self.session.target)
+        if self.server != SCORER:
+            raise self._needs_router(model)
+        self._scorer.traffic("PUT", model, traffic)
+
+    def counts(self, model: str) -> dict[int, Counts]:
+        """What each version of a scorer was asked; empty for the others."""
+        return self._scorer.counts(model) if self.server == SCORER else {}
 
     @cached_property
     def _connection(self) -> Any:
         return BaseHook.get_connection(self.serving_conn_id)
+
+    @cached_property
+    def _scorer(self) -> ScorerCalls:
+        return ScorerCalls(self.session)
+
+    @cached_property
+    def _named(self) -> NamedVersions | None:
+        """The versions of a server that knows models only; None for a scorer."""
+        if self.server == SCORER:
+            return None
+        rest = RestCalls(self.session)
+        if self.server == KSERVE:
+            return KServeVersions(self._repository, rest)  # its gRPC answers to load and unload are broken: 0.21
+        calls: InferenceCalls = self.grpc or rest
+        runtime = self._connection.extra_dejson.get("implementation") or MLFLOW_RUNTIME
+        return MlServerVersions(self._repository, calls, str(runtime))
+
+    def _metadata(self, *, retry: bool = True) -> dict[str, Any]:
+        found = self.session.call("GET", "/v2", retry=retry).json()
+        return found if isinstance(found, dict) else {}
+
+    def _tensors(self, model: str, inputs: Columns, version: int | None) -> list[dict[str, Any]]:
+        tensors = to_tensors(inputs)
+        if version is not None and self._named is not None:
+            check_inputs(tensors, self._named.signature(model, version))
+        return tensors
 
     @property
     def _repository(self) -> Path:
@@ -119,36 +219,3 @@ class OpenInferenceHook(ServingHook):
                 hint="set it to the folder from which the server loads models, as the workers see it",
             )
         return Path(folder)
-
-    def _change(self, verb: str, model: str, version: int) -> None:
-        path = url_path("v2", "repository", "models", check_name(model, "model name"), verb)
-        self.session.call("POST", path, json={"parameters": {"version": str(version)}})
-
-    def _index(self, model: str) -> dict[int, tuple[str, str | None]]:
-        check_name(model, "model name")
-        found = {}
-        for entry in self.session.call("POST", url_path("v2", "repository", "index"), json={}).json():
-            state, version = state_of(entry), str(entry.get("version", ""))
-            if entry.get("name") == model and state and version.isascii() and version.isdigit():
-                found[int(version)] = (state, entry.get("reason") or None)
-        return found
-
-    def _route(self, method: str, model: str, body: Any = None) -> dict[int, int]:
-        path = _model_path(model) + "/route"
-        try:
-            value = self.session.call(method, path, json=body, errors={405: NotFound, 501: NotFound}).json()
-            return {int(version): int(percent) for version, percent in value["traffic"].items() if percent}
-        except NotFound as error:
-            raise Invalid(
-                "this server has no call that sets or shows traffic",
-                target=self.session.target,
-                model=model,
-                hint="use the scorer of this package (model-lifecycle-scorer), which has one",
-            ) from error
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise Invalid(f"the answer to {method} {path} is no traffic", target=self.session.target) from error
-
-
-def _model_path(model: str, version: int | None = None) -> str:
-    path = url_path("v2", "models", check_name(model, "model name"))
-    return path if version is None else path + url_path("versions", version)

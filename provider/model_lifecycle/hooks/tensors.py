@@ -39,7 +39,7 @@ def to_tensors(inputs: Columns) -> list[dict[str, Any]]:
 
 
 def to_answer(value: Any, header: str | None = None) -> Answer:
-    """What an infer response says; an output of two dimensions becomes a list of rows.
+    """What an infer response says; an output of two dimensions becomes a list of rows, one of shape [n, 1] a column.
 
     :param header: the version that the header ``x-model-version`` names, for servers that leave it out of the body.
     :raises Invalid: if it is not a response of the protocol.
@@ -76,6 +76,8 @@ def _plain(value: Any) -> Any:
 def _rows(data: Any, shape: Sequence[int]) -> Sequence[Any]:
     if not isinstance(data, list):
         raise TypeError("data is not a list")
+    if list(shape[1:]) == [1] and shape[0] == len(data):
+        return [row[0] if isinstance(row, list) else row for row in data]
     if math.prod(shape) != len(data):
         if shape[0] != len(data):
             raise ValueError("data does not fit its shape")

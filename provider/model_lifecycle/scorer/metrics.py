@@ -13,8 +13,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from model_lifecycle.core.counts import BUCKETS
+
 LABELS = ("model", "version")
-BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 Standing = tuple[str, int, bool, int]
 """A model, one of its versions, whether it is ready, and its traffic in per cent."""
