@@ -194,12 +194,12 @@ class DeployModelOperator(ReleaseOperator):
         """Open a release, or resume or confirm the one this task opened before."""
         rollout = self.rollout(context, writer, watched)
         request = self._request(context, rollout)
-        done = self._done(rollout, request)
+        newest = rollout.ledger.newest()  # read once: what is decided here holds for this generation only
+        done = self._done(rollout, request, newest)
         if done is not None:
             self.log.info("Nothing to do: %s", done.to_dict())
             return done.to_dict()
         self._refuse_if_displaced(rollout, request, resumed=writer is not None)
-        newest = rollout.ledger.newest()
         unfinished = admit(newest, request, datetime.now(UTC))
         if unfinished is not None:
             newest = self.finish(rollout, self._displace(rollout, unfinished, request))
@@ -245,9 +245,8 @@ class DeployModelOperator(ReleaseOperator):
             )
         return as_served(version)
 
-    def _done(self, rollout: Rollout, request: Request) -> Release | None:
+    def _done(self, rollout: Rollout, request: Request, newest: Release | None) -> Release | None:
         """The release that makes this task a repetition: it serves already, or the task did its work long ago."""
-        newest = rollout.ledger.newest()
         # A promotion under way moves no traffic: a run that was cleared as a whole passes by it and finishes it.
         if newest is None or not (newest.state.terminal or newest.plan.change is Change.PROMOTE):
             return None

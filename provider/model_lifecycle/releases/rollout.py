@@ -112,6 +112,7 @@ class Rollout:
         while True:
             action = next_action(release, self.observe(release), self.clock())
             if isinstance(action, Done):
+                self._settle(release)
                 return release, None
             if isinstance(action, Wait):
                 return release, action
@@ -200,6 +201,18 @@ class Rollout:
             case _:
                 assert_never(action)
         return release, None
+
+    def _settle(self, release: Release) -> None:
+        """Look once more after the last entry: an effect of somebody slower may have come before it, unseen."""
+        if release.last.writer != self.writer or release.state not in (State.SUCCEEDED, State.ROLLED_BACK):
+            return
+        try:
+            wanted = release.traffic
+            if wanted is not None and self.serving.traffic(self.model) != wanted:
+                log.warning("A late effect moved the traffic of %s; routing it to %s", self.endpoint, dict(wanted))
+                self._fenced(release, Route(wanted), lambda: self.serving.route(self.model, wanted))
+        except ModelLifecycleError as error:
+            log.error("The traffic of %s cannot be proven once more: %s", self.endpoint, error)
 
     def _fenced(self, release: Release, action: Action, effect: Callable[[], None]) -> None:
         self.ledger.require_newest(release.generation)
