@@ -26,6 +26,7 @@ from model_lifecycle.stores import layout
 from model_lifecycle.stores.download import Download
 from model_lifecycle.stores.filesystem import Filesystem
 from model_lifecycle.stores.progress import Transfer
+from model_lifecycle.stores.proof import prove
 from model_lifecycle.stores.sources import sources_of
 
 log = logging.getLogger(__name__)
@@ -100,6 +101,10 @@ class ArtifactStore:
                 raise Corrupt(f"the artifact lacks a file: {error.message}", target=artifact_uri) from error
         download.finish()
         return manifest
+
+    def prove(self, artifact_uri: str, folder: Path) -> None:
+        """Prove that a folder is exactly the artifact, byte by byte."""
+        prove(folder, self.read_manifest(artifact_uri))
 
     def read_manifest(self, artifact_uri: str) -> Manifest:
         """The manifest of a published artifact, its digest proven against the artifact's name."""

@@ -49,6 +49,15 @@ class ModelStore(Protocol):
         """
         ...
 
+    def prove(self, artifact_uri: str, folder: Path) -> None:
+        """Prove that a folder which lies there already is exactly the artifact: what a fetch would have made.
+
+        :raises Corrupt: if a file is missing, was added, or has other bytes.
+        :raises Invalid: if something lies there that no artifact can hold, such as a link.
+        :raises NotFound: if there is no such artifact.
+        """
+        ...
+
     def read_manifest(self, artifact_uri: str) -> Manifest:
         """The manifest of a published artifact, its digest proven against the artifact's name.
 

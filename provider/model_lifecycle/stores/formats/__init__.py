@@ -1,0 +1,1 @@
+"""File formats that a model may come in, each parsed without being loaded (Law 11)."""
