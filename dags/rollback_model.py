@@ -1,7 +1,8 @@
 """Bring back the last good version of an endpoint, or one you name, by hand.
 
-It works in every phase of a release, also of one that is under way. The version it leaves is quarantined: no schedule
-deploys it again. A version that is still loaded comes back at once, any other is fetched from the model store first.
+It works on every serving system, with or without a router before it, and in every phase of a release, also of one that
+is under way. The version it leaves is quarantined: no schedule deploys it again. A version that is still loaded comes
+back at once, any other is fetched from the model store first.
 """
 
 from __future__ import annotations

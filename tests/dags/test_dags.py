@@ -15,7 +15,10 @@ import retrain_flights
 from airflow.providers.common.compat.sdk import ParamValidationError
 from airflow.sdk import DAG
 
-NAMES = ("retrain_flights", "monitor_flights", "promote_model", "rollback_model", "bad_release_drill")
+NAMES = (
+    *("retrain_flights", "monitor_flights", "promote_model", "rollback_model", "bad_release_drill"),
+    *("canary_rollout", "shadow_then_canary", "reconcile_releases"),
+)
 
 
 @pytest.fixture(params=NAMES)
@@ -48,6 +51,9 @@ GOOD = {
     "monitor_flights": [{}, {"month": 12}],
     "bad_release_drill": [{}, {"month": 4}],
     "promote_model": [{"reason": "why"}, {"version": "3", "reason": "why"}, {"version": "champion", "reason": "why"}],
+    "canary_rollout": [{}, {"steps": [1], "bake": 1, "soak": 0}, {"version": "3", "max_error_rate": 1}],
+    "shadow_then_canary": [{"reason": "why"}, {"reason": "why", "share": 50, "steps": [99]}],
+    "reconcile_releases": [{}, {"grace": 0}],
     "rollback_model": [{"reason": "why"}, {"to": "models:/flights@previous", "reason": "why"}],
 }
 BAD = {
@@ -63,6 +69,20 @@ BAD = {
         {"version": 3, "reason": "why"},
         {"allow_quarantined": "yes", "reason": "why"},
     ],
+    "canary_rollout": [
+        {"steps": []},
+        {"steps": [100]},
+        {"steps": "5, 25"},
+        {"bake": 0},
+        {"pause": 0},
+        {"min_samples": 0},
+        {"max_error_rate": 2},
+        {"max_latency_ratio": 0.5},
+        {"version": "../3"},
+        {"reason": ""},
+    ],
+    "shadow_then_canary": [{}, {"reason": "why", "share": 0}, {"reason": "why", "duration": 0}],
+    "reconcile_releases": [{"grace": -1}, {"grace": None}],
     "rollback_model": [{}, {"reason": ""}, {"endpoint": None, "reason": "why"}, {"to": 3, "reason": "why"}],
 }
 

@@ -28,17 +28,17 @@ class ReconcileReleasesOperator(ModelLifecycleOperator):
     fails at the end.
 
     :param endpoints: only these, ``<serving_conn_id>/<model>``; every endpoint of the store by default.
-    :param grace: how old the newest ledger entry of a release must be.
+    :param grace: how old the newest ledger entry of a release must be, or seconds.
     :returns: the releases that it brought to an end or further, as JSON.
     """
 
-    template_fields: Sequence[str] = (*ModelLifecycleOperator.template_fields, "endpoints")
+    template_fields: Sequence[str] = (*ModelLifecycleOperator.template_fields, "endpoints", "grace")
 
     def __init__(
         self,
         *,
         endpoints: Sequence[str] | str | None = None,
-        grace: timedelta = timedelta(minutes=2),
+        grace: timedelta | float | str = timedelta(minutes=2),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -66,12 +66,15 @@ class ReconcileReleasesOperator(ModelLifecycleOperator):
             return sorted(self.model_store().logs())
         return json.loads(self.endpoints) if isinstance(self.endpoints, str) else list(self.endpoints)
 
+    def _grace(self) -> timedelta:
+        return self.grace if isinstance(self.grace, timedelta) else timedelta(seconds=float(self.grace))
+
     def _reconcile(self, context: Context, endpoint: str) -> Release | None:
         rollout: Rollout = open_rollout(
             endpoint, store=self.store_uri(), registry_conn_id=self.registry_connection(), actor=actor(context)
         )
         newest = rollout.ledger.newest()
-        if newest is None or not is_orphan(newest, is_alive(context), datetime.now(UTC), self.grace):
+        if newest is None or not is_orphan(newest, is_alive(context), datetime.now(UTC), self._grace()):
             return None
         return reconcile(rollout, newest)
 
