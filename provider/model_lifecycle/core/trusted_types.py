@@ -185,7 +185,14 @@ PICKLE_GLOBALS = (
 
 TORCHSCRIPT_GLOBALS = frozenset(
     f"torch.jit._pickle.{name}"
-    for name in ("build_boollist", "build_doublelist", "build_intlist", "build_tensor_from_id", "build_tensorlist")
+    for name in (
+        "build_boollist",
+        "build_doublelist",
+        "build_intlist",
+        "build_tensor_from_id",
+        "build_tensorlist",
+        "restore_type_tag",
+    )
 )
 
 CLOUDPICKLE_GLOBALS = _under(

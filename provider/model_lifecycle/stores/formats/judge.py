@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from model_lifecycle.stores.formats import archives, arrays, code, keras, pickles, texts
+from collections.abc import Callable
+
+from model_lifecycle.stores.formats import (
+    archives,
+    arrays,
+    code,
+    keras,
+    onnx,
+    pickles,
+    safetensors,
+    saved_model,
+    tables,
+    texts,
+    ubjson,
+)
 from model_lifecycle.stores.formats.blob import Blob
-from model_lifecycle.stores.formats.trip import Check, Trip, unknown
+from model_lifecycle.stores.formats.trip import Judge, Trip, unknown
 
 
 def judge(blob: Blob, where: str, trip: Trip) -> None:
@@ -22,15 +36,24 @@ def judge(blob: Blob, where: str, trip: Trip) -> None:
     if is_pickle or not blob.size or archives.check(blob, where, trip, judge):
         return
     for looks, check in _FORMATS:
-        if looks(blob):
+        if looks(blob, where, trip):
             check(blob, where, trip)
             return
     if not is_code and "unknown" not in trip.policy.formats:
         raise unknown(where)
 
 
-_FORMATS: tuple[Check, ...] = (
-    (keras.looks_hdf5, keras.check_hdf5),
-    (arrays.looks, arrays.check),
-    (texts.looks, texts.check),
+def _by_bytes(looks: Callable[[Blob], bool]) -> Callable[[Blob, str, Trip], bool]:
+    return lambda blob, _, __: looks(blob)
+
+
+_FORMATS: tuple[tuple[Callable[[Blob, str, Trip], bool], Judge], ...] = (
+    (_by_bytes(keras.looks_hdf5), keras.check_hdf5),
+    (saved_model.looks, saved_model.check),
+    (_by_bytes(arrays.looks), arrays.check),
+    *((_by_bytes(looks), check) for looks, check in tables.CHECKS),
+    (_by_bytes(safetensors.looks), safetensors.check),
+    (_by_bytes(ubjson.looks), ubjson.check),
+    (onnx.looks, onnx.check),
+    (_by_bytes(texts.looks), texts.check),
 )

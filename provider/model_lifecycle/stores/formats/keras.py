@@ -19,7 +19,7 @@ _MODULE = re.compile(
 # What runs code of the model, or reads other files, though it is one of Keras's own.
 _WORDS = "Lambda FlaxLayer JaxLayer TFSMLayer TorchModuleWrapper"
 _ACTING = frozenset(_WORDS.split())
-_CLASS = re.compile(r"[A-Z]\w{0,100}")
+_CLASS = re.compile(r"[A-Z]\w{0,100}|__(bytes|complex|ellipsis|keras_tensor|numpy|slice|tensor|tuple)__")
 _NAMED = re.compile(rb'\\*"class_name\\*"\s*:\s*\\*"([^"\\]*)')
 _HIDDEN = re.compile(rb"\\u00(5[fF]|[46][1-9a-fA-F]|[57][0-9aA])")
 
@@ -40,6 +40,14 @@ def check_hdf5(blob: Blob, where: str, trip: Trip) -> None:
     :raises Untrusted: if the format is not allowed, or a class of the configuration acts.
     """
     trip.need("keras", where, "is an HDF5 file, in which Keras keeps models", _WHY, _INSTEAD)
+    check_names(blob, where, trip)
+
+
+def check_names(blob: Blob, where: str, trip: Trip) -> None:
+    """Hold binary data to Keras's layers by every name of a class that its bytes hold.
+
+    :raises Untrusted: if one acts, or letters are written in a way that hides names.
+    """
     trip.step(where, 1 + blob.size // 1024)
     for block in blob.blocks(overlap=256):
         if _HIDDEN.search(block):

@@ -20,7 +20,7 @@ MAX_TEXTS = 128 << 20
 """Bytes of all strings that are kept."""
 MAX_ITEMS = 64
 """Items of a tuple or a mapping that are kept."""
-_MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+_MODULE = re.compile(r"[^\W\d][\w-]*(\.[^\W\d][\w-]*)*")
 
 
 class Halt(Exception):
@@ -195,7 +195,7 @@ class Machine:
 
     def calls(self, target: Any, args: Any) -> None:
         """Put the result of a call on the stack."""
-        if not self.names and not self.unclear:
+        if not self.names and not self.unclear and not self.persistent:
             raise Halt  # nothing was imported, so it is nothing that can be called
         self.called = True
         if not isinstance(target, Named):

@@ -7,24 +7,11 @@ from them; everything else is a value of no interest.
 
 from __future__ import annotations
 
-import codecs
-import re
 from collections.abc import Callable
 from typing import Any
 
-from model_lifecycle.stores.formats.pickle_machine import (
-    MARK,
-    MAX_ITEMS,
-    MAX_LINE,
-    MAX_TEXT,
-    VALUE,
-    Halt,
-    Machine,
-    Made,
-    Named,
-)
-
-Act = Callable[[Machine, bytes], None]
+from model_lifecycle.stores.formats.pickle_machine import MARK, MAX_ITEMS, VALUE, Halt, Machine, Made, Named
+from model_lifecycle.stores.formats.pickle_values import VALUES, Act, number_of
 
 
 def walk(machine: Machine) -> Machine:
@@ -43,61 +30,6 @@ def walk(machine: Machine) -> Machine:
         pass
     machine.stack, machine.memo = [], {}
     return machine
-
-
-def _text(encoding: str, errors: str = "strict") -> Act:
-    def act(machine: Machine, argument: bytes) -> None:
-        try:
-            machine.hold(argument.decode(encoding, errors) if len(argument) <= MAX_TEXT else None)
-        except UnicodeDecodeError as error:
-            raise Halt from error
-
-    return act
-
-
-def _quoted(machine: Machine, line: bytes) -> None:
-    if len(line) < 2 or line[:1] not in (b"'", b'"') or line[-1:] != line[:1]:
-        if len(line) < MAX_LINE:
-            raise Halt
-        machine.stack.append(VALUE)
-        return
-    try:
-        machine.hold(codecs.escape_decode(line[1:-1])[0].decode("latin-1"))
-    except ValueError as error:
-        raise Halt from error
-
-
-def _number(machine: Machine, line: bytes) -> None:
-    try:
-        machine.stack.append(
-            {b"00": False, b"01": True}.get(line) if line in (b"00", b"01") else int(line[:20] or b"x")
-        )
-    except ValueError as error:
-        raise Halt from error
-
-
-def _floating(machine: Machine, line: bytes) -> None:
-    try:
-        float(line[:400])
-    except ValueError as error:
-        raise Halt from error
-    machine.stack.append(VALUE)
-
-
-def _long(machine: Machine, line: bytes) -> None:
-    if not re.fullmatch(rb"\s*[+-]?[0-9_]*L?\s*", line[:100]):
-        raise Halt
-    _number(machine, line[:19].rstrip(b"L"))
-
-
-def _integer(signed: bool) -> Act:
-    return lambda machine, argument: machine.stack.append(
-        int.from_bytes(argument, "little", signed=signed) if len(argument) <= 16 else VALUE
-    )
-
-
-def _constant(value: Any) -> Act:
-    return lambda machine, _: machine.stack.append(value)
 
 
 def _tuple(count: int) -> Act:
@@ -123,15 +55,8 @@ def _get(machine: Machine, argument: bytes, index: int | None = None) -> None:
     machine.stack.append(machine.memo[key])
 
 
-def _by_line(act: Callable[..., None]) -> Act:
-    def by_line(machine: Machine, line: bytes) -> None:
-        try:
-            index = int(line[:20])
-        except ValueError as error:
-            raise Halt from error
-        act(machine, line, index)
-
-    return by_line
+def _by_line(act: Callable[[Machine, bytes, int], None]) -> Act:
+    return lambda machine, line: act(machine, line, number_of(line))
 
 
 def _pop(machine: Machine, _: bytes) -> None:
@@ -248,9 +173,9 @@ def _fill(machine: Machine, pairs: list[Any]) -> None:
     if isinstance(target, Named):
         machine.unclear.append(f"items set on {target} itself")
     if isinstance(target, dict):
-        for key, value in zip(pairs[: 2 * MAX_ITEMS : 2], pairs[1 : 2 * MAX_ITEMS : 2], strict=False):
-            if isinstance(key, str) and len(target) < MAX_ITEMS:
-                target[key] = value
+        for key, value in zip(pairs[::2], pairs[1::2], strict=False):
+            if isinstance(key, str) and (key in target or len(target) < MAX_ITEMS):
+                target[key] = value if len(target) < MAX_ITEMS else VALUE
     machine.stack.append(target)
 
 
@@ -264,22 +189,8 @@ def _stop(machine: Machine, _: bytes) -> None:
     machine.complete = True
 
 
-def _halt(_: Machine, __: bytes) -> None:
-    raise Halt  # buffers beside the pickle, which no loader of files gives
-
-
 _ACTS: dict[str, Act] = {
-    **dict.fromkeys(["BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"], _text("utf-8", "surrogatepass")),
-    **dict.fromkeys(["BINSTRING", "SHORT_BINSTRING"], _text("latin-1")),
-    "UNICODE": _text("raw-unicode-escape"),
-    "STRING": _quoted,
-    "INT": _number,
-    "LONG": _long,
-    "FLOAT": _floating,
-    **dict.fromkeys(["BININT", "LONG1", "LONG4"], _integer(True)),
-    **dict.fromkeys(["BININT1", "BININT2"], _integer(False)),
-    **{name: _constant(value) for name, value in (("NONE", None), ("NEWTRUE", True), ("NEWFALSE", False))},
-    "MARK": _constant(MARK),
+    **VALUES,
     "EMPTY_TUPLE": _tuple(0),
     **{f"TUPLE{count}": _tuple(count) for count in (1, 2, 3)},
     "TUPLE": _tuple(-1),
@@ -307,5 +218,4 @@ _ACTS: dict[str, Act] = {
     **dict.fromkeys(["APPENDS", "ADDITEMS"], _appends),
     "PROTO": _proto,
     "STOP": _stop,
-    **dict.fromkeys(["NEXT_BUFFER", "READONLY_BUFFER"], _halt),
 }

@@ -6,22 +6,19 @@ does not look at names and types. Text seldom gets past its first letter. An all
 
 from __future__ import annotations
 
-import math
 import re
 import sys
 from collections.abc import Iterator
 
 from model_lifecycle.core.trust import allow_hint, untrusted
 from model_lifecycle.stores.formats.blob import Blob
-from model_lifecycle.stores.formats.pickle_machine import Machine, Made, Named
+from model_lifecycle.stores.formats.joblib_arrays import skip_array
+from model_lifecycle.stores.formats.pickle_machine import Machine
 from model_lifecycle.stores.formats.pickle_walk import walk
 from model_lifecycle.stores.formats.trip import Trip
 
-MAX_NESTED = 16
 TORCH_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """The first of the pickles that torch wrote one after the other before version 1.6."""
-_ARRAY = Named("joblib.numpy_pickle", "NumpyArrayWrapper")
-_DTYPE = re.compile(r"[<>|=]?([biufcSUVMmO])(\d{1,9})")
 _JOBLIB = re.compile(r"(\.joblib|!unpacked)$")
 """Files that only joblib opens: plain unpickling takes the arrays between their opcodes for opcodes, and differs from
 joblib in what it then finds. Under any other name a file must be harmless both ways, which one with arrays of objects
@@ -63,7 +60,7 @@ def approve(blob: Blob, where: str, trip: Trip, *, torch: bool = False) -> None:
 def _one_after_the_other(blob: Blob, where: str, trip: Trip, *, arrays: bool = False) -> Iterator[Machine]:
     position = 0
     while position < blob.size or not position:
-        machine = walk(Machine(blob, position, trip, where, built=_skip_array if arrays else None))
+        machine = walk(Machine(blob, position, trip, where, built=skip_array if arrays else None))
         yield machine
         if not machine.complete:
             return
@@ -79,7 +76,11 @@ def _does_something(machine: Machine) -> bool:
         return True
     if machine.complete or machine.magic:
         return bool(machine.names)
-    return any(name.module.split(".")[0] in sys.stdlib_module_names for name in machine.names)
+    return any(_is_standard(name.module) for name in machine.names)
+
+
+def _is_standard(module: str) -> bool:
+    return module.split(".", maxsplit=1)[0] in sys.stdlib_module_names | {"__builtin__"}
 
 
 def _approve(machine: Machine, trip: Trip) -> None:
@@ -87,49 +88,10 @@ def _approve(machine: Machine, trip: Trip) -> None:
         raise trip.refuse(machine.where, f"is a pickle with {machine.unclear[0]}", "nobody can say what it runs")
     for name in machine.names:
         if not trip.policy.allows_global(name.module, name.name):
-            hint = allow_hint(f"globals {name}", _INSTEAD)
+            hint = _INSTEAD if _is_standard(name.module) else allow_hint(f"globals {name}", _INSTEAD)
             raise untrusted(machine.where, f"is a pickle that names {name}", "it may run that when it is loaded", hint)
 
 
 def _naming(found: list[Machine]) -> str:
     names = [str(name) for machine in found for name in machine.names]
     return f" that names {', '.join(names[:3])}{' and more' if len(names) > 3 else ''}" if names else ""
-
-
-def _skip_array(machine: Machine, made: Made) -> None:
-    """Step over the bytes of an array that joblib writes into the middle of its pickle."""
-    if made.maker != _ARRAY:
-        return
-    state: dict[str, object] = made.state if isinstance(made.state, dict) else {}
-    size = _size_of(state)
-    if size is None:
-        machine.unclear.append("an array whose size cannot be told")
-    elif size < 0:
-        _nested(machine)
-    else:
-        aligned = isinstance(state.get("numpy_array_alignment_bytes"), int)
-        padding = machine.blob.read(machine.position, 1) if aligned else b""
-        machine.position += size + len(padding) + sum(padding)
-
-
-def _size_of(state: dict[str, object]) -> int | None:
-    """Bytes of the array; -1 if it holds objects, and None if it cannot be told."""
-    shape, dtype = state.get("shape"), state.get("dtype")
-    if not isinstance(dtype, Made) or not isinstance(dtype.args, tuple) or not dtype.args:
-        return None
-    code = _DTYPE.fullmatch(dtype.args[0]) if isinstance(dtype.args[0], str) else None
-    if code is None or not isinstance(shape, tuple) or any(type(n) is not int or n < 0 for n in shape):
-        return None
-    return -1 if code[1] == "O" else math.prod(shape) * int(code[2]) * (4 if code[1] == "U" else 1)
-
-
-def _nested(machine: Machine) -> None:
-    """An array of objects is a pickle inside the pickle."""
-    if machine.depth >= MAX_NESTED:
-        machine.unclear.append("pickles nested too deep")
-        return
-    depth = machine.depth + 1
-    inner = walk(Machine(machine.blob, machine.position, machine.trip, machine.where, machine.built, depth))
-    machine.names.update(inner.names)
-    machine.unclear += inner.unclear + ([] if inner.complete else ["an array that is no whole pickle"])
-    machine.position = inner.position

@@ -97,5 +97,3 @@ def unknown(where: str) -> Unknown:
 
 Judge = Callable[[Blob, str, Trip], None]
 """Lets a file pass, or raises."""
-Check = tuple[Callable[[Blob], bool], Judge]
-"""How to know a format, and how to look at a file of it."""
