@@ -10,7 +10,7 @@ import pytest
 
 from tests.fixtures_life import life, scorer_server  # noqa: F401
 from tests.fixtures_mlflow import mlflow_connection, mlflow_server  # noqa: F401
-from tests.fixtures_routers import haproxy_connection, haproxy_server  # noqa: F401
+from tests.fixtures_routers import envoy_connection, envoy_server, haproxy_connection, haproxy_server  # noqa: F401
 from tests.fixtures_serving import mlserver_server  # noqa: F401
 from tests.servers.hdfs import HdfsCluster
 

@@ -22,6 +22,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": "Model Lifecycle",
                 "python-modules": [
+                    "model_lifecycle.hooks.envoy",
                     "model_lifecycle.hooks.haproxy",
                     "model_lifecycle.hooks.mlflow",
                     "model_lifecycle.hooks.open_inference",
@@ -58,7 +59,7 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "triggers": [{"integration-name": "Model Lifecycle", "python-modules": ["model_lifecycle.triggers.poll"]}],
         "extra-links": ["model_lifecycle.operators.links.ModelVersionLink"],
-        "connection-types": [_mlflow(), _open_inference(), _haproxy(), _tensorflow_serving()],
+        "connection-types": [_mlflow(), _open_inference(), _haproxy(), _envoy(), _tensorflow_serving()],
         "config": {"model_lifecycle": {"description": "Defaults that a team sets once.", "options": _options()}},
     }
 
@@ -122,6 +123,37 @@ def _haproxy() -> dict[str, Any]:
             "maps": {
                 "label": "Folder of the map files",
                 "description": "Where traffic.map and targets.map lie, as the workers see it.",
+                "schema": {"type": ["string", "null"]},
+            },
+            "verify": _verify(),
+            "timeout": _timeout(),
+        },
+    }
+
+
+def _envoy() -> dict[str, Any]:
+    return {
+        "connection-type": "envoy",
+        "hook-class-name": "model_lifecycle.hooks.envoy.EnvoyHook",
+        "hook-name": "Envoy",
+        "ui-field-behaviour": {
+            "hidden-fields": ["schema"],
+            "relabeling": {
+                "host": "Router, as callers ask it",
+                "login": "User (basic)",
+                "password": "Password or token",
+            },
+            "placeholders": {"host": "http://127.0.0.1", "port": "8080"},
+        },
+        "conn-fields": {
+            "admin": {
+                "label": "Admin",
+                "description": "The URL of Envoy's admin, as the workers reach it.",
+                "schema": {"type": ["string", "null"]},
+            },
+            "config": {
+                "label": "Folder of the watched files",
+                "description": "Where clusters.json and routes.json lie, as the workers see it.",
                 "schema": {"type": ["string", "null"]},
             },
             "verify": _verify(),

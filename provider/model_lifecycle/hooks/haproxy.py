@@ -20,6 +20,7 @@ from model_lifecycle.core.errors import Conflict, Invalid, ModelLifecycleError, 
 from model_lifecycle.core.names import check_name
 from model_lifecycle.hooks.haproxy_socket import Maps, RuntimeSocket
 from model_lifecycle.hooks.router import RouterHook, check_traffic
+from model_lifecycle.hooks.router_files import RouterFolder
 from model_lifecycle.hooks.session import ConnectionSession
 from model_lifecycle.hooks.targets import Target, version_key
 
@@ -65,7 +66,7 @@ class HaproxyHook(RouterHook):
             level = self._maps.runtime.ask("show cli level")
             for name in (TRAFFIC, TARGETS):
                 self._maps.read(name)
-            self._maps.check_folder()
+            self._maps.folder.check()
         except ModelLifecycleError as error:
             return False, str(error)
         if level != "admin":
@@ -85,13 +86,13 @@ class HaproxyHook(RouterHook):
         """
         key, target = version_key(model, version), Target.parse(url, model, version)
         value = "|".join((_resolve(target), str(target.port), target.path, target.host))
-        with self._maps.lock():
+        with self._maps.folder.lock():
             self._maps.put(TARGETS, key, value)
 
     def detach(self, model: str, version: int) -> None:
         """Forget a version; see the contract."""
         key = version_key(model, version)
-        with self._maps.lock():
+        with self._maps.folder.lock():
             if version in self.traffic(model):
                 raise Conflict("the version has traffic", target=self.session.target, model=model, version=version)
             self._maps.put(TARGETS, key, None)
@@ -110,7 +111,7 @@ class HaproxyHook(RouterHook):
         if len(shares) > SPLITS:
             message = f"HAProxy splits a model's traffic between {SPLITS} versions at most, not {len(shares)}"
             raise Invalid(message, target=self.session.target, model=model, hint="use a router of type envoy")
-        with self._maps.lock():
+        with self._maps.folder.lock():
             attached = self._targets(model)
             for version in shares:
                 if version not in attached:
@@ -149,7 +150,9 @@ class HaproxyHook(RouterHook):
     @cached_property
     def _maps(self) -> Maps:
         extra = self._connection.extra_dejson
-        return Maps(RuntimeSocket(self._socket(extra), self.session.target), self._folder(extra))
+        target = self.session.target
+        folder = RouterFolder(self._folder(extra), (TRAFFIC, TARGETS), target)
+        return Maps(RuntimeSocket(self._socket(extra), target), folder)
 
     def _socket(self, extra: Mapping[str, Any]) -> str:
         address = extra.get("socket")

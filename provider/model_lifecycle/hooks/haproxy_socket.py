@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
 import socket
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-
-from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_random
 
 from model_lifecycle.core.errors import Denied, Invalid, Unavailable
 from model_lifecycle.hooks.answers import one_line
-from model_lifecycle.stores.disk import sync_folder
+from model_lifecycle.hooks.router_files import RouterFolder
 
 SOCKET_TIMEOUT = 10.0
 """Seconds that the runtime socket may stay silent; HAProxy answers within one turn of its loop."""
-LOCK_TIMEOUT = 30.0
-"""Seconds to wait for another worker that is changing the same router."""
 
 _MAX_REPLY = 64 * 2**20
 _MAP = re.compile(r"^(?P<id>\d+) \((?P<path>.+?)\) pattern loaded from file", re.MULTILINE)
@@ -73,6 +64,9 @@ class RuntimeSocket:
                 reply += chunk
                 if len(reply) > _MAX_REPLY:
                     raise OSError("the reply does not end")
+        # Half a map, taken for a whole one, would end up in the file: only a reply with its blank line is one.
+        if reply != b"\n" and not reply.endswith(b"\n\n"):
+            raise OSError("the reply broke off")
         return reply.decode()
 
     def _connect(self) -> socket.socket:
@@ -98,43 +92,11 @@ class Maps:
     The other order would let a change wait in the file and come true at some later restart, and a rollback would have
     to wait for a disk that is full.
 
-    :param folder: where the files lie, as this worker sees it.
+    :param folder: where the files lie.
     """
 
-    def __init__(self, runtime: RuntimeSocket, folder: Path) -> None:
+    def __init__(self, runtime: RuntimeSocket, folder: RouterFolder) -> None:
         self.runtime, self.folder = runtime, folder
-
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Keep other workers from changing the maps; the lock of a worker that is killed is free again.
-
-        :raises Unavailable: if another worker holds it for too long; Denied or Invalid if the folder cannot be used.
-        """
-        self.check_folder()
-        with (self.folder / ".lock").open("a") as file:
-            attempts = Retrying(
-                retry=retry_if_exception_type(BlockingIOError),
-                wait=wait_random(0.01, 0.1),
-                stop=stop_after_delay(LOCK_TIMEOUT),
-            )
-            try:
-                attempts(fcntl.flock, file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except RetryError as error:
-                raise Unavailable("another worker is changing this router", target=self.runtime.target) from error
-            yield
-
-    def check_folder(self) -> None:
-        """Prove that this worker may write the files.
-
-        :raises Invalid: if they do not lie there; Denied if they cannot be replaced.
-        """
-        missing = [name for name in ("traffic.map", "targets.map") if not (self.folder / name).is_file()]
-        if missing:
-            hint = "set the extra maps to the folder that haproxy.cfg names, as this worker sees it"
-            raise Invalid(f"{self.folder} holds no {missing[0]}", target=self.runtime.target, hint=hint)
-        if not os.access(self.folder, os.W_OK | os.X_OK):
-            hint = "let the workers' group write the folder"
-            raise Denied(f"the folder {self.folder} cannot be written", target=self.runtime.target, hint=hint)
 
     def read(self, name: str) -> dict[str, str]:
         """Every entry of a running map."""
@@ -145,7 +107,7 @@ class Maps:
         return dict(entries)
 
     def put(self, name: str, key: str, value: str | None) -> None:
-        """Set one entry, or remove it, in the running map and in the file; call it under :meth:`lock`.
+        """Set one entry, or remove it, in the running map and in the file; call it under the folder's lock.
 
         :raises Unavailable: if the running map does not show it after that.
         """
@@ -158,27 +120,13 @@ class Maps:
             raise Unavailable(message, target=self.runtime.target)
 
     def save(self, name: str) -> None:
-        """Write the file anew from the running map, if it differs."""
-        text = "".join(f"{key} {value}\n" for key, value in sorted(self.read(name).items()))
-        try:
-            if (self.folder / name).read_text() != text:
-                self._replace(name, text)
-        except OSError as error:
-            message = f"{name} runs changed, but its file cannot be written: {error.strerror}"
-            raise Unavailable(message, target=self.runtime.target, hint="repeat it before HAProxy restarts") from error
+        """Write the file anew from the running map, if it differs.
 
-    def _replace(self, name: str, text: str) -> None:
-        with tempfile.NamedTemporaryFile("w", dir=self.folder, prefix=f".{name}-", delete=False) as file:
-            try:
-                file.write(text)
-                file.flush()
-                os.fchmod(file.fileno(), 0o644)  # HAProxy need not run as the worker does
-                os.fsync(file.fileno())
-                Path(file.name).replace(self.folder / name)
-            except OSError:
-                Path(file.name).unlink(missing_ok=True)
-                raise
-        sync_folder(self.folder)
+        :raises Unavailable: if it cannot be written; what runs stays changed.
+        """
+        text = "".join(f"{key} {value}\n" for key, value in sorted(self.read(name).items()))
+        if self.folder.read(name) != text:
+            self.folder.replace(name, text)
 
     def _command(self, name: str, key: str, value: str | None, *, known: bool) -> str:
         where = f"map #{self._number(name)} {key}"
@@ -189,12 +137,10 @@ class Maps:
     def _number(self, name: str) -> str:
         found = {match["path"]: match["id"] for match in _MAP.finditer(self.runtime.ask("show map"))}
         # In a container HAProxy knows the folder by another path; the file's name is the same.
-        ids = (
-            [found.get(str(self.folder / name))]
-            if str(self.folder / name) in found
-            else [number for path, number in found.items() if Path(path).name == name]
-        )
-        if len(ids) != 1 or ids[0] is None:
+        named = [number for path, number in found.items() if Path(path).name == name]
+        here = found.get(str(self.folder.path / name))
+        ids = [here] if here else named
+        if len(ids) != 1:
             hint = "run HAProxy with the haproxy.cfg of this package"
             raise Invalid(f"HAProxy runs {len(ids)} maps called {name}", target=self.runtime.target, hint=hint)
         return ids[0]

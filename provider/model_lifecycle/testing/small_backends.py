@@ -17,7 +17,7 @@ class SmallBackend:
     """One server that answers every POST with its version and what it was asked.
 
     :param version: what it says it is.
-    :param status: of every answer; change it at any time.
+    :param status: of every answer, or 0 to hang up without one; change it at any time.
     :param delay: seconds before every answer; change it at any time.
     :param path: of its prediction call; at any other it answers 418.
     """
@@ -75,6 +75,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         backend.headers.append({name.lower(): value for name, value in self.headers.items()})
         time.sleep(backend.delay)
+        if backend.status == 0:
+            self.close_connection = True
+            return
         status = backend.status if self.path.partition("?")[0] == backend.path else 418
         data = b"%d %d" % (backend.version, len(body))
         self.send_response(status)
