@@ -10,14 +10,14 @@ import json
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from email.message import Message
 from http.client import HTTPConnection, HTTPException
+from typing import Any
 
 from tests import models
 
-BODY = json.dumps(
-    {"inputs": [{"name": n, "shape": [2], "datatype": "FP64", "data": d} for n, d in models.INPUTS.items()]}
-)
 ENOUGH = 20
 """Answers of each caller that a step waits for, so that the load is on while it happens and after."""
 
@@ -33,6 +33,29 @@ class Reply:
     right: bool
 
 
+@dataclass(frozen=True)
+class Question:
+    """What callers send, and how they read the answer: which version gave it, and whether it is right."""
+
+    path: str
+    body: str
+    read: Callable[[Any, Message], tuple[int, bool]]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def infer(model: str) -> Question:
+    """A question of the Open Inference Protocol; each version adds its own number times 100."""
+    tensors = [{"name": n, "shape": [2], "datatype": "FP64", "data": d} for n, d in models.INPUTS.items()]
+
+    def read(value: Any, headers: Message) -> tuple[int, bool]:
+        version = int(value["model_version"])
+        # An answer mixed from two versions would show.
+        right = value["outputs"][0]["data"] == [11.0 + 100 * version, 22.0 + 100 * version]
+        return version, right and headers["x-model-version"] == value["model_version"]
+
+    return Question(f"/v2/models/{model}/infer", json.dumps({"inputs": tensors}), read)
+
+
 @dataclass
 class Caller:
     """One thread that asks; ``kept`` says whether over one connection or a new one each time.
@@ -41,7 +64,7 @@ class Caller:
     """
 
     port: int
-    model: str
+    question: Question
     kept: bool
     stop: threading.Event
     pause: float = 0.0
@@ -62,7 +85,8 @@ class Caller:
     def _ask(self, connection: HTTPConnection) -> Reply:
         began = time.monotonic()
         try:
-            connection.request("POST", f"/v2/models/{self.model}/infer", BODY, {"Content-Type": "application/json"})
+            headers = {"Content-Type": "application/json", **self.question.headers}
+            connection.request("POST", self.question.path, self.question.body, headers)
             response = connection.getresponse()
             body = response.read()
         except (OSError, HTTPException) as error:
@@ -70,23 +94,21 @@ class Caller:
             return Reply(began, time.monotonic(), repr(error), None, False)
         if response.status != 200:
             return Reply(began, time.monotonic(), f"{response.status} {body[:200]!r}", None, False)
-        value = json.loads(body)
-        version = int(value["model_version"])
-        # Each version adds its own number times 100: an answer mixed from two versions would show.
-        right = value["outputs"][0]["data"] == [11.0 + 100 * version, 22.0 + 100 * version]
-        header = response.headers["x-model-version"] == value["model_version"]
-        return Reply(began, time.monotonic(), None, version, right and header)
+        version, right = self.question.read(json.loads(body), response.headers)
+        return Reply(began, time.monotonic(), None, version, right)
 
 
 class Load:
     """Two callers over kept connections and two over new ones, of versions that add their number times 100.
 
+    :param asked: a question, or the model that is asked by the Open Inference Protocol.
     :param pause: seconds between two requests of one caller.
     """
 
-    def __init__(self, port: int, model: str, pause: float = 0.0) -> None:
+    def __init__(self, port: int, asked: str | Question, pause: float = 0.0) -> None:
         self._stop = threading.Event()
-        self.callers = [Caller(port, model, kept, self._stop, pause) for kept in (True, True, False, False)]
+        question = infer(asked) if isinstance(asked, str) else asked
+        self.callers = [Caller(port, question, kept, self._stop, pause) for kept in (True, True, False, False)]
         self._threads = [threading.Thread(target=caller.run) for caller in self.callers]
 
     def start(self) -> None:

@@ -8,6 +8,14 @@ from uuid import uuid4
 import hypothesis
 import pytest
 
+from tests.fixtures_archives import (  # noqa: F401
+    mms,
+    mms_connection,
+    onnx,
+    torchscript,
+    torchserve,
+    torchserve_connection,
+)
 from tests.fixtures_life import life, scorer_server  # noqa: F401
 from tests.fixtures_mlflow import mlflow_connection, mlflow_server  # noqa: F401
 from tests.fixtures_routers import envoy_connection, envoy_server, haproxy_connection, haproxy_server  # noqa: F401

@@ -25,10 +25,13 @@ def get_provider_info() -> dict[str, Any]:
                     "model_lifecycle.hooks.envoy",
                     "model_lifecycle.hooks.haproxy",
                     "model_lifecycle.hooks.mlflow",
+                    "model_lifecycle.hooks.multi_model_server",
                     "model_lifecycle.hooks.open_inference",
                     "model_lifecycle.hooks.registry",
+                    "model_lifecycle.hooks.sagemaker_endpoint",
                     "model_lifecycle.hooks.serving",
                     "model_lifecycle.hooks.store",
+                    "model_lifecycle.hooks.torchserve",
                     "model_lifecycle.hooks.tensorflow_serving",
                 ],
             }
@@ -41,6 +44,7 @@ def get_provider_info() -> dict[str, Any]:
                     "model_lifecycle.operators.evaluate",
                     "model_lifecycle.operators.monitor",
                     "model_lifecycle.operators.promote",
+                    "model_lifecycle.operators.reconcile",
                     "model_lifecycle.operators.register",
                     "model_lifecycle.operators.rollback",
                     "model_lifecycle.operators.upload",
@@ -57,9 +61,23 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             }
         ],
-        "triggers": [{"integration-name": "Model Lifecycle", "python-modules": ["model_lifecycle.triggers.poll"]}],
+        "triggers": [
+            {
+                "integration-name": "Model Lifecycle",
+                "python-modules": ["model_lifecycle.triggers.poll", "model_lifecycle.triggers.release"],
+            }
+        ],
         "extra-links": ["model_lifecycle.operators.links.ModelVersionLink"],
-        "connection-types": [_mlflow(), _open_inference(), _haproxy(), _envoy(), _tensorflow_serving()],
+        "connection-types": [
+            _mlflow(),
+            _open_inference(),
+            _haproxy(),
+            _envoy(),
+            _tensorflow_serving(),
+            _torchserve(),
+            _multi_model_server(),
+            _sagemaker_endpoint(),
+        ],
         "config": {"model_lifecycle": {"description": "Defaults that a team sets once.", "options": _options()}},
     }
 
@@ -94,6 +112,22 @@ def _open_inference() -> dict[str, Any]:
                 "description": "The folder from which the server loads models, as the workers see it.",
                 "schema": {"type": ["string", "null"]},
             },
+            "server": {
+                "label": "Kind of server",
+                "description": "scorer, mlserver or kserve, where the server's own name does not tell.",
+                "schema": {"type": ["string", "null"], "enum": ["scorer", "mlserver", "kserve", None]},
+            },
+            "grpc": {
+                "label": "gRPC address",
+                "description": "host:port, or grpcs://host:port for TLS, if predictions shall go by gRPC.",
+                "schema": {"type": ["string", "null"]},
+            },
+            "implementation": {
+                "label": "Runtime of MLServer",
+                "description": "The class that loads artifacts; mlserver_mlflow.MLflowRuntime by default.",
+                "schema": {"type": ["string", "null"]},
+            },
+            "router_conn_id": _router(),
             "verify": _verify(),
             "timeout": _timeout(),
         },
@@ -199,6 +233,107 @@ def _tensorflow_serving() -> dict[str, Any]:
     }
 
 
+def _torchserve() -> dict[str, Any]:
+    key_file = {
+        "label": "Key file",
+        "description": "TorchServe's key_file.json, as the workers see it; else the password is the key.",
+        "schema": {"type": ["string", "null"]},
+    }
+    found = _archive_server("torchserve", "model_lifecycle.hooks.torchserve.TorchServeHook", "TorchServe")
+    return {**found, "conn-fields": {"key_file": key_file, **found["conn-fields"]}}
+
+
+def _multi_model_server() -> dict[str, Any]:
+    hook = "model_lifecycle.hooks.multi_model_server.MultiModelServerHook"
+    return _archive_server("multi_model_server", hook, "multi-model-server")
+
+
+def _archive_server(kind: str, hook: str, name: str) -> dict[str, Any]:
+    texts = {
+        "management": ("Management API", "Its URL; the same host and port 8081 by default."),
+        "archives": ("Model store", "The folder from which the server loads archives, as the workers see it."),
+    }
+    numbers = {
+        "workers": ("Workers", "How many a version gets; 1 by default."),
+        "load_timeout": ("Seconds to load", "After which workers that do not run are FAILED; 120 by default."),
+    }
+    kinds = {**dict.fromkeys(texts, "string"), **dict.fromkeys(numbers, "number")}
+    fields = {
+        field: {"label": label, "description": text, "schema": {"type": [kinds[field], "null"]}}
+        for field, (label, text) in {**texts, **numbers}.items()
+    }
+    return {
+        "connection-type": kind,
+        "hook-class-name": hook,
+        "hook-name": name,
+        "ui-field-behaviour": {
+            "hidden-fields": ["schema"],
+            "relabeling": {"host": "Inference API", "login": "User (basic)", "password": "Password or token"},
+            "placeholders": {"host": "http://127.0.0.1", "port": "8080"},
+        },
+        "conn-fields": {**fields, "router_conn_id": _router(), "verify": _verify(), "timeout": _timeout()},
+    }
+
+
+def _router() -> dict[str, Any]:
+    return {
+        "label": "Router",
+        "description": "The connection, of type haproxy or envoy, of the router in front of the server.",
+        "schema": {"type": ["string", "null"]},
+    }
+
+
+def _sagemaker_endpoint() -> dict[str, Any]:
+    return {
+        "connection-type": "sagemaker_endpoint",
+        "hook-class-name": "model_lifecycle.hooks.sagemaker_endpoint.SagemakerEndpointHook",
+        "hook-name": "Amazon SageMaker endpoint",
+        "ui-field-behaviour": {
+            "hidden-fields": ["host", "port", "schema", "login", "password"],
+            "relabeling": {},
+            "placeholders": {},
+        },
+        "conn-fields": {
+            "aws_conn_id": {
+                "label": "AWS connection",
+                "description": "The connection of type aws that says where and as whom; aws_default by default.",
+                "schema": {"type": ["string", "null"]},
+            },
+            "bucket": {
+                "label": "S3 bucket",
+                "description": "For the models' files.",
+                "schema": {"type": ["string", "null"]},
+            },
+            "prefix": {
+                "label": "Prefix in the bucket",
+                "description": "models by default.",
+                "schema": {"type": ["string", "null"]},
+            },
+            "role_arn": {
+                "label": "Execution role",
+                "description": "The role with which the containers run.",
+                "schema": {"type": ["string", "null"]},
+            },
+            "image_uri": {
+                "label": "Image",
+                "description": "The containers' image.",
+                "schema": {"type": ["string", "null"]},
+            },
+            "instance_type": {
+                "label": "Instance type",
+                "description": "Such as ml.m5.large.",
+                "schema": {"type": ["string", "null"]},
+            },
+            "deployment_config": {
+                "label": "Deployment",
+                "description": "JSON: how an update shifts the traffic, and its alarms.",
+                "schema": {"type": ["string", "null"]},
+            },
+            "timeout": _timeout(),
+        },
+    }
+
+
 def _verify() -> dict[str, Any]:
     return {
         "label": "Verify TLS",
@@ -222,6 +357,14 @@ def _options() -> dict[str, Any]:
             "version_added": "0.1.0",
             "type": "string",
             "example": "hdfs://webhdfs_default@/models",
+            "default": None,
+        },
+        "trust": {
+            "description": "What the files of a version may be before it is loaded: words such as pickle or code, or "
+            "JSON with formats, flavors, loader_modules, globals and code. Empty: only formats that run nothing.",
+            "version_added": "0.1.0",
+            "type": "string",
+            "example": "pickle",
             "default": None,
         },
         "registry_conn_id": {

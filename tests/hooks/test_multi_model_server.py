@@ -2,77 +2,129 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-from collections.abc import Callable, Iterator
+import inspect
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
-from model_lifecycle.hooks.serving import serving_hook
+from model_lifecycle.core.errors import Invalid, NotFound
+from model_lifecycle.hooks import multi_model_server
+from model_lifecycle.hooks.model_archive import write_archive
+from model_lifecycle.hooks.multi_model_server import MultiModelServerHook
+from model_lifecycle.hooks.serving import VersionState, serving_hook
 from model_lifecycle.stores.base import ModelStore
-from model_lifecycle.stores.folder import describe
 from model_lifecycle.stores.local import local_store
-from model_lifecycle.testing.serving_contract import Kind, NewHook, Publish, ServingContract
-from tests.servers.environments import environment
+from model_lifecycle.testing.serving_contract import Kind, NewHook, Publish, ServingContract, settled, values
+from tests import models
+from tests.fixtures_archives import Made, connect, publisher
 from tests.servers.mms import MultiModelServer
-
-MAKER = Path(__file__).parents[1] / "servers" / "onnx_models.py"
-SIGNATURE = {"inputs": [{"type": "double", "name": name, "required": True} for name in ("x", "y")]}
-Graph = Callable[[Kind, float], Path]
-
-
-@pytest.fixture(scope="session")
-def mms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MultiModelServer]:
-    with MultiModelServer(tmp_path_factory.mktemp("mms")) as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def graph(tmp_path_factory: pytest.TempPathFactory) -> Graph:
-    """Folders with an ONNX graph of a kind and an offset, each made once."""
-    root = tmp_path_factory.mktemp("onnx")
-
-    def graph(kind: Kind, offset: float) -> Path:
-        folder = root / f"{kind.name}-{offset}"
-        if not folder.exists():
-            command = [environment("mms") / "python", MAKER, folder, kind.name, offset]
-            subprocess.run([str(part) for part in command], check=True, capture_output=True)
-        return folder
-
-    return graph
-
-
-def connect(
-    monkeypatch: pytest.MonkeyPatch, server: MultiModelServer, name: str = "mms_tried", **extra: object
-) -> None:
-    known = {
-        "management": f"http://127.0.0.1:{server.management_port}",
-        "archives": str(server.archives),
-        "timeout": 20,
-        **extra,
-    }
-    connection = {"conn_type": "multi_model_server", "host": "http://127.0.0.1", "port": server.port, "extra": known}
-    monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(connection))
 
 
 class TestMultiModelServer(ServingContract):
     @pytest.fixture
-    def new_hook(
-        self, mms: MultiModelServer, haproxy_connection: str, monkeypatch: pytest.MonkeyPatch
-    ) -> Iterator[NewHook]:
-        connect(monkeypatch, mms, router_conn_id=haproxy_connection)
-        yield lambda: serving_hook("mms_tried")
-        mms.forget_all()
+    def new_hook(self, mms_connection: str) -> NewHook:
+        return lambda: serving_hook(mms_connection)
 
     @pytest.fixture
     def store(self, tmp_path: Path) -> ModelStore:
         return local_store(tmp_path / "store")
 
     @pytest.fixture
-    def publish(self, store: ModelStore, graph: Graph) -> Publish:
-        def publish(model: str, kind: Kind, offset: float) -> str:
-            folder = graph(kind, offset)
-            return store.publish(folder, describe(folder, model, signature=SIGNATURE))
+    def publish(self, tmp_path: Path, onnx: Made) -> Publish:
+        return publisher(tmp_path / "store", onnx)
 
-        return publish
+
+@pytest.fixture
+def hook(mms_connection: str) -> MultiModelServerHook:
+    return MultiModelServerHook(mms_connection)
+
+
+@pytest.fixture
+def model() -> str:
+    return f"m{uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def load(hook, model, tmp_path, onnx):
+    """Stage and load a version, and wait for it; its number is its offset."""
+
+    def load(version: int) -> VersionState:
+        uri = publisher(tmp_path / "store", onnx)(model, Kind.RIGHT, version)
+        hook.stage(model, version, uri, local_store(tmp_path / "store"))
+        hook.load(model, version)
+        return settled(hook, model, version)
+
+    return load
+
+
+def test_without_a_router_there_is_no_traffic_and_the_error_names_what_to_set(hook):
+    for verb in (
+        lambda: hook.traffic("churn"),
+        lambda: hook.route("churn", {1: 100}),
+        lambda: hook.predict("churn", models.INPUTS),
+    ):
+        with pytest.raises(Invalid, match="router_conn_id"):
+            verb()
+
+
+def test_the_connection_is_tested_from_the_form(hook, mms, monkeypatch):
+    assert hook.test_connection() == (True, "multi-model-server is ready")
+    connect(monkeypatch, "mms_wrong", "multi_model_server", mms, management="http://127.0.0.1:9")
+    assert not MultiModelServerHook("mms_wrong").test_connection()[0]
+
+
+def test_a_version_has_an_address_of_its_own_while_it_is_loaded(hook, mms, model, load):
+    load(3)
+    assert hook.address(model, 3) == f"http://127.0.0.1:{mms.port}/predictions/{model}~3"
+    hook.unload(model, 3)
+    with pytest.raises(NotFound):
+        hook.address(model, 3)
+
+
+def test_versions_are_found_beyond_the_first_page_and_others_models_are_not_taken_for_ours(
+    hook, model, load, monkeypatch
+):
+    monkeypatch.setattr(multi_model_server, "PAGE", 1)
+    for version in (1, 2):
+        load(version)
+    hook.manage("POST", "/models", params={"url": f"{model}-1.mar", "model_name": model, "synchronous": "false"})
+    hook.manage("POST", "/models", params={"url": f"{model}-1.mar", "model_name": f"{model}~x", "synchronous": "false"})
+    assert hook.versions(model) == {1: VersionState.READY, 2: VersionState.READY}
+
+
+def test_a_version_without_workers_is_not_loaded_and_gets_them_back_when_it_is(hook, model, load):
+    load(1)
+    hook.manage("PUT", f"/models/{model}~1", params={"min_worker": 0, "max_worker": 0, "synchronous": "true"})
+    assert hook.versions(model) == {}
+    assert load(1) is VersionState.READY
+    assert values(hook, model, 1) == [12.0, 23.0]
+
+
+def test_workers_that_end_whenever_they_load_are_failed_in_time_though_the_server_calls_them_ready(
+    hook: MultiModelServerHook, mms: MultiModelServer, model, monkeypatch
+):
+    write_archive(mms.archives / f"{model}-1.mar", model, "1", "import os\nos._exit(1)\n")
+    hook.load(model, 1)
+    assert hook.versions(model) == {1: VersionState.LOADING}
+    connect(monkeypatch, "mms_hasty", "multi_model_server", mms, load_timeout=3)
+    hasty = MultiModelServerHook("mms_hasty")
+    assert settled(hasty, model, 1) is VersionState.FAILED
+    assert "log tells why" in str(hasty.failure(model, 1))
+    with pytest.raises(NotFound):
+        hasty.predict(model, models.INPUTS, 1)
+
+
+def test_a_body_that_is_no_json_is_refused_and_kills_no_worker(hook, model, load):
+    import requests
+
+    load(1)
+    headers = {"Content-Type": "application/json"}
+    answer = requests.post(hook.address(model, 1), data=b'{"inputs": ', headers=headers, timeout=10)
+    assert (answer.status_code, answer.json()) == (400, {"error": "the body is not JSON"})
+    assert values(hook, model, 1) == [12.0, 23.0]
+
+
+def test_no_registration_is_synchronous():
+    source = inspect.getsource(multi_model_server)
+    assert source.count('"synchronous": "false"') == source.count('"synchronous"')

@@ -46,7 +46,9 @@ def _make(folder: Path, requirements: list[str]) -> None:
     found = os.environ.get("PIP_FIND_LINKS")
     where = ["--find-links", found] if found else ["--torch-backend", "cpu"]
     python = str(folder / "bin" / "python")
-    subprocess.run([*uv, "pip", "install", "--python", python, *where, *requirements], check=True)
+    # Workers that import torch start in half the time if it is compiled beforehand.
+    install = [*uv, "pip", "install", "--compile-bytecode", "--python", python]
+    subprocess.run([*install, *where, *requirements], check=True)
 
 
 if __name__ == "__main__":

@@ -21,10 +21,21 @@ def graph(kind: str, offset: float) -> onnx.ModelProto:
     return helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
+def stacked() -> onnx.ModelProto:
+    """One input of two dimensions and of single precision."""
+    rows = helper.make_tensor_value_info("rows", TensorProto.FLOAT, ["rows", 2])
+    output = helper.make_tensor_value_info("sum", TensorProto.FLOAT, ["rows", 1])
+    axes = helper.make_tensor("axes", TensorProto.INT64, [1], [1])
+    nodes = [helper.make_node("ReduceSum", ["rows", "axes"], ["sum"])]
+    made = helper.make_graph(nodes, "lines", [rows], [output], [axes])
+    return helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
 def main(folder: str, kind: str, offset: str) -> None:
     path = Path(folder) / "model.onnx"
     path.parent.mkdir(parents=True, exist_ok=True)
-    data = graph(kind, float(offset)).SerializeToString()
+    made = stacked() if kind == "STACKED" else graph(kind, float(offset))
+    data = made.SerializeToString()
     path.write_bytes(data[: len(data) // 2] if kind == "BROKEN" else data)
 
 

@@ -25,11 +25,16 @@ class Failing(Right):
         return rows.sum(dim=1) + self.offset
 
 
-class Dying(Right):
-    """Takes all the memory there is and more."""
+class Named(Right):
+    def forward(self, rows: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"sum": rows.sum(dim=1) + self.offset, "first": rows[:, 0]}
 
-    def forward(self, rows: torch.Tensor) -> torch.Tensor:
-        return torch.ones([1 << 50], dtype=torch.float64) + rows.sum()
+
+class Pair(Right):
+    """Two arguments, two answers, and no parameter of its own type."""
+
+    def forward(self, one: torch.Tensor, other: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return one + other, one / other
 
 
 def spoil(path: Path) -> None:
@@ -44,7 +49,7 @@ def spoil(path: Path) -> None:
 def main(folder: str, kind: str, offset: str) -> None:
     path = Path(folder) / "model.pt"
     path.parent.mkdir(parents=True, exist_ok=True)
-    made = {"FAILING": Failing, "DYING": Dying}.get(kind, Right)(float(offset))
+    made = {"FAILING": Failing, "NAMED": Named, "PAIR": Pair}.get(kind, Right)(float(offset))
     torch.jit.script(made).save(str(path))
     if kind == "BROKEN":
         spoil(path)

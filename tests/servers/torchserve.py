@@ -16,6 +16,8 @@ CONFIG = """\
 inference_address=http://127.0.0.1:{}
 management_address=http://127.0.0.1:{}
 metrics_address=http://127.0.0.1:{}
+grpc_inference_port={}
+grpc_management_port={}
 metrics_mode=prometheus
 number_of_netty_threads=2
 netty_client_threads=1
@@ -35,9 +37,9 @@ class TorchServe(Server):
         temporary = folder / "tmp"
         for each in (self.archives, temporary):
             each.mkdir(parents=True)
-        self.port, self.management_port, metrics = low_ports(3)
+        self.port, self.management_port, *others = low_ports(5)
         config = folder / "config.properties"
-        config.write_text(CONFIG.format(self.port, self.management_port, metrics))
+        config.write_text(CONFIG.format(self.port, self.management_port, *others))
         command = [environment("torchserve") / "torchserve", "--start", "--foreground", "--ncs", "--ts-config", config]
         super().__init__(
             "TorchServe",
@@ -45,8 +47,7 @@ class TorchServe(Server):
             log=folder / "torchserve.log",
             ready=self._is_ready,
             # It keeps its process id in the folder for temporary files, and refuses to be started twice there.
-            # Without the last one it parses bodies itself, and a body that is no JSON kills the worker.
-            env={"TMPDIR": str(temporary), "TEMP": str(temporary), "TS_DECODE_INPUT_REQUEST": "false"},
+            env={"TMPDIR": str(temporary), "TEMP": str(temporary)},
             cwd=folder,
         )
 
@@ -64,6 +65,13 @@ class TorchServe(Server):
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, error.read()
+
+    def rotate(self, api: str) -> None:
+        """Let the server make a new key for that API; the old one is worth nothing from now on."""
+        url, key = f"http://127.0.0.1:{self.management_port}/token?type={api}", self.key("API")
+        request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"})
+        with urllib.request.urlopen(request, timeout=10):
+            pass
 
     def forget_all(self) -> None:
         """Unregister whatever a test left, so that its workers do not stand in the next one's way."""
