@@ -29,7 +29,7 @@ def model() -> str:
 
 @pytest.fixture
 def hook(mlserver_server: MLServerServer, monkeypatch: pytest.MonkeyPatch) -> OpenInferenceHook:
-    connect(monkeypatch, mlserver_server.port, repository=str(mlserver_server.repository), timeout=15)
+    connect(monkeypatch, mlserver_server.port, repository=str(mlserver_server.repository), timeout=60)
     return OpenInferenceHook("scorer_tried")
 
 
@@ -157,7 +157,7 @@ class TestLoadsThatEndBadly:
         stage(3, _slow, fails=True)
         slow.load(model, 3)
         assert hook.versions(model)[3] is LOADING
-        monkeypatch.setattr(named_versions, "GRACE", -15)
+        monkeypatch.setattr(named_versions, "GRACE", -60)
         assert settled(hook, model, 3) is FAILED
         assert "nobody heard how its load ended" in hook.failure(model, 3)
         hook.unload(model, 3)

@@ -25,7 +25,7 @@ class TestKServe(PublishedModels):
     def new_hook(
         self, kserve_server: KServeServer, haproxy_connection: str, monkeypatch: pytest.MonkeyPatch
     ) -> NewHook:
-        extra = {"repository": str(kserve_server.repository), "router_conn_id": haproxy_connection, "timeout": 20}
+        extra = {"repository": str(kserve_server.repository), "router_conn_id": haproxy_connection, "timeout": 60}
         connect(monkeypatch, kserve_server.port, "kserve_tried", **extra)
         return lambda: serving_hook("kserve_tried")
 

@@ -17,7 +17,7 @@ class TestMLServer(PublishedModels):
     def new_hook(
         self, mlserver_server: MLServerServer, haproxy_connection: str, monkeypatch: pytest.MonkeyPatch
     ) -> NewHook:
-        extra = {"repository": str(mlserver_server.repository), "router_conn_id": haproxy_connection, "timeout": 20}
+        extra = {"repository": str(mlserver_server.repository), "router_conn_id": haproxy_connection, "timeout": 60}
         connect(monkeypatch, mlserver_server.port, "mlserver_tried", **extra)
         return lambda: serving_hook("mlserver_tried")
 

@@ -36,6 +36,12 @@ class MLServerServer(Server):
         command = [environment("mlserver") / "mlserver", "start", self.repository]
         super().__init__("MLServer", command, log=folder / "mlserver.log", ready=self.is_ready, env=env, cwd=folder)
 
+    def add_model(self, name: str, folder: Path, version: str = "1") -> None:
+        """Put the settings beside a folder that MLflow saved into the repository, as its users do by hand."""
+        parameters = {"version": version, "uri": "."}
+        settings = {"name": name, "implementation": "mlserver_mlflow.MLflowRuntime", "parameters": parameters}
+        (folder / "model-settings.json").write_text(json.dumps(settings))
+
     def is_ready(self) -> bool:
         """Whether all models that it has are loaded."""
         try:

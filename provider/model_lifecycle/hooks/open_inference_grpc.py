@@ -77,8 +77,11 @@ class GrpcInference:
 
     def index(self) -> list[dict[str, str]]:
         """What the server's repository holds."""
-        models = self._call("RepositoryIndex").models
-        return [{part: getattr(one, part) for part in ("name", "version", "state", "reason")} for one in models]
+        # MLServer 1.7.1 writes its states as Python shows them: State.READY.
+        return [
+            {"name": one.name, "version": one.version, "state": one.state.rpartition(".")[2], "reason": one.reason}
+            for one in self._call("RepositoryIndex").models
+        ]
 
     def load(self, name: str) -> None:
         """Ask once: a second load of a version that ended the server would end it again."""

@@ -7,7 +7,7 @@ A backend's test class inherits :class:`ServingContract` and gives it three fixt
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from typing import Any
@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import pytest
 
+from model_lifecycle.core.counts import Counts
 from model_lifecycle.core.errors import Conflict, Invalid, NotFound, Rejected
 from model_lifecycle.hooks.serving import Columns, ServingHook, VersionState
 from model_lifecycle.stores.base import ModelStore
@@ -283,6 +284,54 @@ class ServingContract:
         assert 0.09 * MANY < answers.count([13.0, 24.0]) < 0.44 * MANY
         assert answers.count([12.0, 23.0]) + answers.count([13.0, 24.0]) == MANY
 
+    def test_counts_hold_every_request_of_each_version_or_nothing_is_counted(
+        self, hook: ServingHook, model: str, bring: Bring
+    ) -> None:
+        bring(1)
+        hook.route(model, {1: 100})
+        bring(2)
+        bring(3, Kind.FAILING)
+        if not hook.counts_requests:
+            assert hook.counts(model) == {}
+            return
+        # What was asked to bring them here may have been counted as well.
+        before = hook.counts(model)
+        for version, times in ((None, 7), (2, 2)):
+            for _ in range(times):
+                hook.predict(model, INPUTS, version)
+        for _ in range(3):
+            with pytest.raises(Rejected):
+                hook.predict(model, INPUTS, 3)
+        after = counted(hook, model, before, {1: 7, 2: 2, 3: 3})
+        assert {version: one.requests for version, one in after.items()} == {1: 7, 2: 2, 3: 3}
+        assert {version: one.errors + one.refused for version, one in after.items()} == {1: 0, 2: 0, 3: 3}
+        assert all(sum(one.latency.values()) == one.requests for one in after.values())
+
+    def test_a_backend_mirrors_requests_or_says_that_it_cannot(
+        self, hook: ServingHook, model: str, bring: Bring
+    ) -> None:
+        bring(1)
+        hook.route(model, {1: 100})
+        bring(2)
+        if not hook.can_mirror:
+            with pytest.raises(Invalid):
+                hook.mirror(model, {2: 100})
+            hook.mirror(model, {})
+            assert hook.mirrored(model) == {}
+            return
+        with pytest.raises(Conflict):
+            hook.mirror(model, {9: 100})
+        before = hook.counts(model)
+        hook.mirror(model, {2: 100})
+        assert (hook.mirrored(model), hook.traffic(model)) == ({2: 100}, {1: 100})
+        assert {tuple(values(hook, model)) for _ in range(10)} == {(12.0, 23.0)}
+        assert counted(hook, model, before, {1: 10, 2: 10})[2].requests == 10
+        with pytest.raises(Conflict):
+            hook.unload(model, 2)
+        hook.mirror(model, {})
+        assert hook.mirrored(model) == {}
+        assert values(hook, model) == [12.0, 23.0]
+
     def test_what_one_worker_did_another_one_sees(self, new_hook: NewHook, model: str, bring: Bring) -> None:
         bring(1)
         new_hook().route(model, {1: 100})
@@ -330,6 +379,18 @@ def settled(hook: ServingHook, model: str, version: int, timeout: float = 60.0) 
             return state
         time.sleep(0.05)
     raise AssertionError(f"version {version} of {model} is not loaded after {timeout:.0f} s")
+
+
+def counted(
+    hook: ServingHook, model: str, before: Mapping[int, Counts], expected: Mapping[int, int], timeout: float = 10.0
+) -> dict[int, Counts]:
+    """What each version was asked since ``before``, as soon as that is as expected: a count may come late."""
+    deadline = time.monotonic() + timeout
+    while True:
+        after = {version: one.since(before.get(version, Counts())) for version, one in hook.counts(model).items()}
+        if {version: one.requests for version, one in after.items()} == expected or time.monotonic() > deadline:
+            return after
+        time.sleep(0.05)
 
 
 def values(hook: ServingHook, model: str, version: int | None = None) -> list[float]:
