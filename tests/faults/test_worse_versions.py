@@ -42,7 +42,8 @@ BEFORE = "import itertools, os, random, time\nasked = itertools.count()\n"
 @pytest.fixture
 def routed(life: Life, scorer_server: ScorerServer, haproxy_connection: str, monkeypatch: pytest.MonkeyPatch) -> Life:
     """A model whose callers ask HAProxy; the scorer behind it is asked by nobody else."""
-    extra = {"repository": str(scorer_server.repository), "timeout": 20, "router_conn_id": haproxy_connection}
+    extra = {"repository": str(scorer_server.repository), "timeout": 20, "trust": "code"}
+    extra["router_conn_id"] = haproxy_connection
     connection = {"conn_type": "open_inference", "host": "http://127.0.0.1", "port": scorer_server.port, "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_SCORER_DEFAULT", json.dumps(connection))
     return life

@@ -44,6 +44,8 @@ class ReleaseOperator(ModelLifecycleOperator):
     :param timeout: an unfinished release is given up and put back after this time; by default two hours, or what the
         strategy lasts and one hour more.
     :param inputs: rows to ask the endpoint with, ``{column: [values]}``; the artifact's own input example by default.
+    :param trust: what the version's files may be and may name, see :class:`~model_lifecycle.core.trust.TrustPolicy`;
+        by default what the serving connection's extra ``trust`` says, or else ``[model_lifecycle] trust``.
     :param deferrable: wait in the triggerer instead of in a worker.
     """
 
@@ -52,12 +54,14 @@ class ReleaseOperator(ModelLifecycleOperator):
         *,
         timeout: timedelta | None = None,
         inputs: Mapping[str, Sequence[Any]] | None = None,
+        trust: Mapping[str, Any] | str | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.timeout = timeout
         self.inputs = inputs
+        self.trust = trust
         self.deferrable = deferrable
         self._context: Context | None = None
 
@@ -77,6 +81,7 @@ class ReleaseOperator(ModelLifecycleOperator):
             "registry_conn_id": self.registry_connection(),
             "actor": actor(context),
             "inputs": self.inputs,
+            "trust": self.trust,
         }
 
     def request(self, context: Context, change: Change, target: Served, strategy: Strategy, **more: Any) -> Request:

@@ -94,6 +94,10 @@ class TrustedStore:
         """Remove abandoned staging folders of one model."""
         return self.store.sweep(model, older_than)
 
+    def logs(self) -> Sequence[str]:
+        """The names of all logs."""
+        return self.store.logs()
+
     def generations(self, log: str) -> Sequence[int]:
         """The generations a log holds."""
         return self.store.generations(log)

@@ -43,6 +43,7 @@ class ReleaseTrigger(BaseTrigger):
         writer: str,
         actor: Mapping[str, str],
         inputs: Mapping[str, Any] | None = None,
+        trust: Mapping[str, Any] | str | None = None,
         watched: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -53,6 +54,7 @@ class ReleaseTrigger(BaseTrigger):
             "writer": writer,
             "actor": dict(actor),
             "inputs": inputs,
+            "trust": trust,
             "watched": watched,
         }
         self.generation = generation
