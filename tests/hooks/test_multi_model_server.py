@@ -107,6 +107,7 @@ def test_workers_that_end_whenever_they_load_are_failed_in_time_though_the_serve
     write_archive(mms.archives / f"{model}-1.mar", model, "1", "import os\nos._exit(1)\n")
     hook.load(model, 1)
     assert hook.versions(model) == {1: VersionState.LOADING}
+    monkeypatch.setattr(multi_model_server, "PATIENCE", 1)
     connect(monkeypatch, "mms_hasty", "multi_model_server", mms, load_timeout=3)
     hasty = MultiModelServerHook("mms_hasty")
     assert settled(hasty, model, 1) is VersionState.FAILED

@@ -13,7 +13,8 @@ from pathlib import Path
 from tests.servers.environments import environment
 from tests.servers.process import Server
 
-# Two cores are shared with everything else: few threads, a small heap.
+# Two cores are shared with everything else: few threads, a small heap. And the server parses no bodies: one that is no
+# JSON would kill the worker.
 CONFIG = """\
 inference_address=http://127.0.0.1:{}
 management_address=http://127.0.0.1:{}
@@ -21,6 +22,7 @@ model_store={}
 number_of_netty_threads=2
 netty_client_threads=1
 default_workers_per_model=1
+decode_input_request=false
 vmargs=-Xmx256m -XX:+UseSerialGC
 """
 
@@ -53,8 +55,7 @@ class MultiModelServer(Server):
             log=folder / "mms.log",
             ready=lambda: self.call("GET", "/models")[0] == 200,
             # It keeps its process id in the folder for temporary files, and refuses to be started twice there.
-            # Without the last one it parses bodies itself, and a body that is no JSON kills the worker.
-            env={"TMPDIR": str(temporary), "TEMP": str(temporary), "MMS_DECODE_INPUT_REQUEST": "false"},
+            env={"TMPDIR": str(temporary), "TEMP": str(temporary)},
             cwd=folder,
         )
 

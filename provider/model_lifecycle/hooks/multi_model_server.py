@@ -5,6 +5,7 @@ one model of them. What the server does of itself, and what this hook does about
 
 - It calls workers READY that are not up, or never will be: a version is READY once its handler has described itself.
 - A request to a model whose worker cannot start is never answered: only READY versions are asked.
+- A model whose workers were scaled to 0 never gets any again: it is registered anew.
 - Deleting a model ends the requests it is answering with 500: the router lets them end first.
 - A synchronous registration keeps its caller waiting for the worker's start: registrations are asynchronous.
 """
@@ -45,16 +46,14 @@ class MultiModelServerHook(ArchiveServer):
 
     def load(self, model: str, version: int) -> None:
         """Begin to load a staged version; one that lost its workers gets them back."""
-        name, archive = server_name(model, version), self.staged(model, version)
-        wanted = {"url": archive, "model_name": name, "initial_workers": self.workers, "synchronous": "false"}
+        archive, entry = self.staged(model, version), self._entry(server_name(model, version))
+        if entry and entry["minWorkers"] == 0:
+            self.unload(model, version)
+        wanted = {"url": archive, "model_name": server_name(model, version), "initial_workers": self.workers}
         try:
-            self.manage("POST", "/models", params=wanted)
+            self.manage("POST", "/models", params={**wanted, "synchronous": "false"})
         except Conflict:
-            log.info("%s is registered already", name)
-            entry = self._entry(name)
-            if entry and entry["minWorkers"] < self.workers:
-                scaled = {"min_worker": self.workers, "max_worker": self.workers, "synchronous": "false"}
-                self.manage("PUT", url_path("models", name), params=scaled)
+            log.info("Version %s of %s is registered already", version, model)
 
     def unload(self, model: str, version: int) -> None:
         """Forget a version; whether it has traffic, the router knows."""

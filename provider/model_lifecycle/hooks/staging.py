@@ -89,5 +89,6 @@ def sweep(folder: Path) -> None:
 
 
 def translated(error: OSError, target: Path) -> ModelLifecycleError:
+    """What an error of the file system means for who stages."""
     kind = Denied if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) else Unavailable
     return kind(f"cannot write {target}: {error.strerror}", target=str(target))
