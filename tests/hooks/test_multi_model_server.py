@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,6 +18,7 @@ from model_lifecycle.stores.base import ModelStore
 from model_lifecycle.stores.local import local_store
 from model_lifecycle.testing.serving_contract import Kind, NewHook, Publish, ServingContract, settled, values
 from tests import models
+from tests.callers import Load, Question
 from tests.fixtures_archives import Made, connect, publisher
 from tests.servers.mms import MultiModelServer
 
@@ -124,6 +126,44 @@ def test_a_body_that_is_no_json_is_refused_and_kills_no_worker(hook, model, load
     answer = requests.post(hook.address(model, 1), data=b'{"inputs": ', headers=headers, timeout=10)
     assert (answer.status_code, answer.json()) == (400, {"error": "the body is not JSON"})
     assert values(hook, model, 1) == [12.0, 23.0]
+
+
+def test_a_release_and_a_rollback_under_load_fail_no_request(
+    mms_connection, haproxy_server, model, tmp_path, onnx, capsys
+):
+    endpoint, store, publish = (
+        serving_hook(mms_connection),
+        local_store(tmp_path / "s"),
+        publisher(tmp_path / "s", onnx),
+    )
+
+    def release(version: int) -> None:
+        endpoint.stage(model, version, publish(model, Kind.RIGHT, 100 * version), store)
+        endpoint.load(model, version)
+        assert settled(endpoint, model, version) is VersionState.READY
+        endpoint.route(model, {version: 100})
+
+    def read(value, headers):
+        version = int(headers["x-model-version"])
+        outputs = {"sum": [11.0 + 100 * version, 22.0 + 100 * version]}
+        return version, value == {"model_version": str(version), "outputs": outputs}
+
+    release(1)
+    question = Question(f"/predictions/{model}", json.dumps({"inputs": models.INPUTS}), read)
+    callers = Load(haproxy_server.port, question)
+    callers.start()
+    try:
+        for version, before in ((2, 1), (1, 2)):
+            release(version)
+            callers.go_on()
+            endpoint.unload(model, before)
+            callers.go_on()
+    finally:
+        callers.end()
+    with capsys.disabled():
+        print(f"\nmulti-model-server behind HAProxy, release and rollback: {callers.told()}")
+    callers.assert_right()
+    assert {reply.version for reply in callers.replies} == {1, 2}
 
 
 def test_no_registration_is_synchronous():
