@@ -1,9 +1,25 @@
 from __future__ import annotations
 
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from importlib.resources import files
+from itertools import pairwise
+from uuid import uuid4
+
 import pytest
 
+from model_lifecycle.core.counts import BUCKETS
+from model_lifecycle.core.errors import Invalid, Unavailable
 from model_lifecycle.hooks.haproxy import HaproxyHook
+from model_lifecycle.hooks.haproxy_socket import RuntimeSocket
 from model_lifecycle.testing.router_contract import RouterContract
+from model_lifecycle.testing.small_backends import SmallBackend, ask
 from tests.servers.haproxy import HaproxyServer
 
 
@@ -32,3 +48,180 @@ class TestContract(RouterContract):
     def new_hook(self, process, monkeypatch):
         monkeypatch.setenv("AIRFLOW_CONN_HAPROXY_OWN", process.connection)
         return lambda: HaproxyHook("haproxy_own")
+
+
+@pytest.fixture
+def model(hook, backend):
+    """A model with version 1 attached and all traffic."""
+    name = f"own-{uuid4().hex[:12]}"
+    hook.attach(name, 1, backend.url)
+    hook.attach(name, 2, backend.url)
+    hook.route(name, {1: 100})
+    return name
+
+
+@pytest.fixture(scope="module")
+def backend():
+    server = SmallBackend(1)
+    yield server
+    server.stop()
+
+
+def connect(haproxy, monkeypatch, **changes):
+    value = json.loads(haproxy.connection)
+    value["extra"].update(changes.pop("extra", {}))
+    monkeypatch.setenv("AIRFLOW_CONN_HAPROXY_OTHER", json.dumps({**value, **changes}))
+    return HaproxyHook("haproxy_other")
+
+
+def test_the_installed_configuration_counts_in_the_classes_of_our_counts():
+    text = (files("model_lifecycle") / "routers" / "haproxy.cfg").read_text()
+    rules = re.findall(r"sc_inc_gpc\((\d+),0\) if versioned \{ var\(txn\.took\) -m int (\S+ ?\d*) \}", text)
+    micros = [round(bound * 1e6) for bound in BUCKETS[:-1]]
+    wanted = [f"le {micros[0]}", *(f"{low + 1}:{high}" for low, high in pairwise(micros)), f"gt {micros[-1]}"]
+    assert rules == [(str(place), condition) for place, condition in enumerate(wanted, start=2)]
+    assert f"gpc({len(BUCKETS) + 2})" in text
+
+
+def test_what_runs_is_told_where_the_file_says_something_else(haproxy, hook, model):
+    haproxy_file = haproxy.maps / "traffic.map"
+    haproxy_file.write_text(f"{model} 2:2:0\n")
+    assert hook.traffic(model) == {1: 100}
+    hook.route(model, {1: 50, 2: 50})
+    assert f"{model} 1:2:50\n" in haproxy_file.read_text()
+
+
+KILLED = """
+import os, signal, sys
+from model_lifecycle.hooks.haproxy import HaproxyHook
+from model_lifecycle.hooks.haproxy_socket import Maps
+Maps.save = lambda self, name: os.kill(os.getpid(), signal.SIGKILL)
+HaproxyHook("haproxy_own").route(sys.argv[1], {2: 100})
+"""
+
+
+@pytest.mark.parametrize("repair", ["the same verb", "another model's verb"])
+def test_a_worker_killed_between_what_runs_and_the_file_is_repaired_by_the_next_verb(
+    haproxy, hook, model, backend, repair
+):
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", KILLED, model], timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    assert hook.traffic(model) == {2: 100}
+    assert f"{model} 1:1:0\n" in (haproxy.maps / "traffic.map").read_text()
+    if repair == "the same verb":
+        hook.route(model, {2: 100})
+    else:
+        hook.attach(f"{model}-b", 1, backend.url)
+        hook.route(f"{model}-b", {1: 100})
+    assert f"{model} 2:2:0\n" in (haproxy.maps / "traffic.map").read_text()
+    haproxy.kill()
+    haproxy.start()
+    assert hook.traffic(model) == {2: 100}
+
+
+def test_traffic_in_another_form_is_unavailable_until_it_is_set_anew(haproxy, hook, model):
+    RuntimeSocket(str(haproxy.socket), "here").change(f"set map {haproxy.maps}/traffic.map {model} nonsense")
+    with pytest.raises(Unavailable, match="nonsense"):
+        hook.traffic(model)
+    hook.route(model, {1: 100})
+    assert hook.traffic(model) == {1: 100}
+
+
+def test_a_host_name_is_resolved_when_it_is_attached_and_read_back_as_it_was(haproxy, hook, backend):
+    url = f"http://localhost:{backend.port}{backend.path}"
+    name = f"own-{uuid4().hex[:12]}"
+    hook.attach(name, 1, url)
+    assert hook.backends(name) == {1: url}
+    assert ask(haproxy.port, f"/{name}", version=1).version == 1
+    assert backend.headers[-1]["host"] == f"localhost:{backend.port}"
+
+
+def test_a_host_name_that_nobody_knows_is_unavailable(hook):
+    with pytest.raises(Unavailable, match="resolved"):
+        hook.attach("own", 1, "http://no-such-host.invalid:80/x")
+    assert hook.backends("own") == {}
+
+
+def test_an_ipv6_address_is_routed(haproxy, hook):
+    hook.attach("own-ipv6", 1, "http://[::1]:9/x")
+    assert hook.backends("own-ipv6") == {1: "http://[::1]:9/x"}
+    assert ask(haproxy.port, "/own-ipv6", version=1).status == 503
+    hook.detach("own-ipv6", 1)
+
+
+def test_the_socket_may_be_a_tcp_port(haproxy, model, monkeypatch):
+    with relay(haproxy.socket) as port:
+        other = connect(haproxy, monkeypatch, extra={"socket": f"127.0.0.1:{port}"})
+        assert other.test_connection()[0]
+        other.route(model, {2: 100})
+        assert other.traffic(model) == {2: 100}
+
+
+@contextmanager
+def relay(path):
+    """A TCP port that leads to a unix socket, one connection at a time."""
+    listener, stop = socket.create_server(("127.0.0.1", 0)), threading.Event()
+    listener.settimeout(0.1)
+
+    def serve():
+        while not stop.is_set():
+            try:
+                caller, _ = listener.accept()
+            except TimeoutError:
+                continue
+            with caller, socket.socket(socket.AF_UNIX) as inner:
+                inner.connect(str(path))
+                inner.sendall(caller.recv(2**16))
+                while chunk := inner.recv(2**16):
+                    caller.sendall(chunk)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        stop.set()
+        thread.join()
+        listener.close()
+
+
+def test_the_connection_test_says_what_is_missing(haproxy, backend, tmp_path, monkeypatch):
+    assert connect(haproxy, monkeypatch).test_connection() == (
+        True,
+        "HAProxy answers callers, and its maps can be changed",
+    )
+    for changes, said in (
+        ({"extra": {"socket": "/nowhere/socket"}}, "no runtime socket at /nowhere/socket"),
+        ({"extra": {"socket": "nowhere"}}, "the extra socket is neither"),
+        ({"extra": {"socket": None}}, "the extra socket is neither"),
+        ({"extra": {"maps": str(tmp_path)}}, "holds no traffic.map"),
+        ({"extra": {"maps": "maps"}}, "the extra maps is not an absolute path"),
+        ({"port": backend.port}, "501"),
+        ({"port": 1}, "the connection failed"),
+    ):
+        good, words = connect(haproxy, monkeypatch, **changes).test_connection()
+        assert (good, said in words) == (False, True), words
+
+
+def test_maps_of_another_configuration_are_told(haproxy, tmp_path, monkeypatch):
+    server = HaproxyServer(tmp_path)
+    own = tmp_path / "own.cfg"
+    own.write_text('global\n  stats socket "${MODELS_SOCKET}" level admin\ndefaults\n  mode http\n'
+                   '  timeout client 5s\nfrontend x\n  bind "${MODELS_BIND}"\n')  # fmt: skip
+    server.command[-1] = str(own)
+    try:
+        server.start()
+        extra = {"socket": str(server.socket), "maps": str(server.maps)}
+        with pytest.raises(Invalid, match="runs 0 maps"):
+            connect(haproxy, monkeypatch, extra=extra).traffic("own")
+    finally:
+        server.remove()
+
+
+def test_traffic_moves_with_one_command(hook, model, monkeypatch):
+    sent = []
+    change = RuntimeSocket.change
+    monkeypatch.setattr(RuntimeSocket, "change", lambda self, command: sent.append(command) or change(self, command))
+    hook.route(model, {1: 75, 2: 25})
+    hook.route(model, {1: 75, 2: 25})
+    assert [command.split(" ")[3:] for command in sent] == [[model, "1:2:25"]]

@@ -113,6 +113,7 @@ def _cluster(model: str, version: int, target: Target) -> dict[str, Any]:
         "name": name,
         "alt_stat_name": f"{model}/{version}",
         "type": "LOGICAL_DNS" if is_name else "STATIC",
+        "dns_lookup_family": "V4_PREFERRED",
         "connect_timeout": "5s",
         "circuit_breakers": {"thresholds": [limits]},
         "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options},
