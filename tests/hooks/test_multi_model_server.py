@@ -22,6 +22,13 @@ from tests.callers import Load, Question
 from tests.fixtures_archives import Made, connect, publisher
 from tests.servers.mms import MultiModelServer
 
+LICENSED = """\
+import os
+LOADED = os.path.exists({!r})
+def handle(data, context):
+    return [{{"fault": "" if LOADED else "no licence", "outputs": {{}}, "model_version": "1"}}]
+"""
+
 
 class TestMultiModelServer(ServingContract):
     @pytest.fixture
@@ -116,6 +123,17 @@ def test_workers_that_end_whenever_they_load_are_failed_in_time_though_the_serve
     assert "log tells why" in str(hasty.failure(model, 1))
     with pytest.raises(NotFound):
         hasty.predict(model, models.INPUTS, 1)
+
+
+def test_a_version_that_could_not_be_loaded_is_loaded_again_when_it_can(hook, mms, model, tmp_path):
+    licence = tmp_path / "licence"
+    write_archive(mms.archives / f"{model}-1.mar", model, "1", LICENSED.format(str(licence)))
+    hook.load(model, 1)
+    assert settled(hook, model, 1) is VersionState.FAILED
+    assert hook.failure(model, 1) == "no licence"
+    licence.touch()
+    hook.load(model, 1)
+    assert settled(hook, model, 1) is VersionState.READY
 
 
 def test_a_body_that_is_no_json_is_refused_and_kills_no_worker(hook, model, load):

@@ -25,6 +25,13 @@ from tests.callers import Load, Question
 from tests.fixtures_archives import Made, connect, publisher
 from tests.servers.torchserve import TorchServe
 
+LICENSED = """\
+import os
+LOADED = os.path.exists({!r})
+def handle(data, context):
+    return [{{"fault": "" if LOADED else "no licence", "outputs": {{}}, "model_version": "1"}}]
+"""
+
 
 class TestTorchServe(ServingContract):
     @pytest.fixture
@@ -190,6 +197,17 @@ def test_workers_that_end_whenever_they_load_are_failed_in_time(hook, torchserve
         hasty.predict(model, models.INPUTS, 1)
     hasty.unload(model, 1)
     assert hasty.versions(model) == {}
+
+
+def test_a_version_that_could_not_be_loaded_is_loaded_again_when_it_can(hook, torchserve, model, tmp_path):
+    licence = tmp_path / "licence"
+    write_archive(torchserve.archives / f"{model}-1.mar", model, "1", LICENSED.format(str(licence)))
+    hook.load(model, 1)
+    assert settled(hook, model, 1) is VersionState.FAILED
+    assert hook.failure(model, 1) == "no licence"
+    licence.touch()
+    hook.load(model, 1)
+    assert settled(hook, model, 1) is VersionState.READY
 
 
 def test_keys_that_change_while_we_work_are_read_again(hook, torchserve, model, load):

@@ -45,9 +45,9 @@ class MultiModelServerHook(ArchiveServer):
         super().__init__(serving_conn_id, **kwargs)
 
     def load(self, model: str, version: int) -> None:
-        """Begin to load a staged version; one that lost its workers gets them back."""
+        """Begin to load a staged version; one that is FAILED, or lost its workers, is registered anew."""
         archive, entry = self.staged(model, version), self._entry(server_name(model, version))
-        if entry and entry["minWorkers"] == 0:
+        if entry and (not entry["minWorkers"] or self._judge(model, version, entry)[0] is VersionState.FAILED):
             self.unload(model, version)
         wanted = {"url": archive, "model_name": server_name(model, version), "initial_workers": self.workers}
         try:

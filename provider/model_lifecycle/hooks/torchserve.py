@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from model_lifecycle.core.errors import Conflict, Denied, Invalid, ModelLifecycleError, NotFound
+from model_lifecycle.core.errors import Conflict, Denied, Invalid, ModelLifecycleError, NotFound, Rejected
 from model_lifecycle.core.names import check_name
 from model_lifecycle.hooks.archive_server import PATIENCE, ArchiveServer, Judgement, fault_in
 from model_lifecycle.hooks.model_archive import write_archive
@@ -69,19 +69,21 @@ class TorchServeHook(ArchiveServer):
         self._keys: dict[str, str] | None = None
 
     def load(self, model: str, version: int) -> None:
-        """Begin to load a staged version; a version that lost its workers gets them back."""
-        archive, path = self.staged(model, version), _path(model)
+        """Begin to load a staged version; one that is FAILED, or lost its workers, gets new ones."""
+        archive = self.staged(model, version)
         if self._default(model) is None:
             self._register(model, self._parked_archive(), 0)
         try:
             self._register(model, archive, self.workers)
-        except NotFound:
+        except Rejected:
             self._forget_parked(model)
             raise
         entry = self._entries(model).get(version)
+        if entry and entry["minWorkers"] and self._judge(model, version, entry)[0] is VersionState.FAILED:
+            self._scale(model, version, 0)
+            entry = {"minWorkers": 0}
         if entry and entry["minWorkers"] < self.workers:
-            wanted = {"min_worker": self.workers, "max_worker": self.workers, "synchronous": "false"}
-            self.manage("PUT", path + url_path(version), params=wanted)
+            self._scale(model, version, self.workers)
 
     def unload(self, model: str, version: int) -> None:
         """Let it answer what it was asked, then forget it; see the contract."""
@@ -200,6 +202,10 @@ class TorchServeHook(ArchiveServer):
             self.manage("POST", "/models", params=wanted)
         except Conflict:
             log.info("%s is registered already", archive)
+
+    def _scale(self, model: str, version: int, workers: int) -> None:
+        wanted = {"min_worker": workers, "max_worker": workers, "synchronous": "false"}
+        self.manage("PUT", _path(model) + url_path(version), params=wanted)
 
     def _delete(self, model: str, version: str) -> None:
         try:
