@@ -200,9 +200,7 @@ class SagemakerEndpointHook(ServingHook):
     def _needed(self, name: str) -> str:
         value = self._extra.get(name)
         if not isinstance(value, str) or not value:
-            raise Invalid(
-                f"the connection has no extra {name}", target=self.serving_conn_id, hint="see docs/sagemaker.md"
-            )
+            raise Invalid(f"the connection has no extra {name}", target=self.serving_conn_id, hint=_EXTRAS[name])
         return value
 
     def _number(self, name: str, default: float) -> float:
