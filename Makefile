@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint bench soak clean
+.PHONY: help install servers demo test lint bench soak clean
 PYTEST := .venv/bin/python -m pytest
 
 help: ## Say what there is to make
@@ -24,10 +24,14 @@ lint: install ## Check style, types and the floors of the house
 	@.venv/bin/mypy --no-error-summary
 	@.venv/bin/lint-imports --no-logo > .venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
 
-test: lint ## Run every check and every test, real HDFS included
+# Some gigabytes, which the demo does not need.
+servers: install ## Install the servers that the tests start, each into an environment of its own
+	@.venv/bin/python -m tests.servers.environments
+
+test: lint servers ## Run every check and every test, real HDFS included
 	@$(PYTEST) $(ARGS)
 
-soak: install ## Run the long tests
+soak: servers ## Run the long tests
 	@$(PYTEST) -m soak $(ARGS)
 
 bench: install ## Run the benchmarks; JSON lines here and in .bench/
