@@ -339,6 +339,18 @@ def test_an_endpoint_that_never_came_into_service_is_failed_and_made_anew(bench:
     assert bench.hook.versions(bench.model) == {2: VersionState.READY}
 
 
+@pytest.mark.parametrize("first", [1, 2])
+def test_a_version_that_failed_can_be_asked_for_again(bench: Bench, first: int) -> None:
+    """Alone, so that the endpoint was never in service, and beside another that serves."""
+    for version in range(1, first):
+        bench.bring(version)
+    assert bench.bring(first, broken=True) is VersionState.FAILED
+    bench.sagemaker.mended.add(bench.model)  # as an image that could not be pulled
+    bench.hook.load(bench.model, first)
+    assert settled(bench.hook, bench.model, first) is VersionState.READY
+    assert bench.hook.failure(bench.model, first) is None
+
+
 def test_while_an_endpoint_changes_another_change_is_unavailable_and_what_serves_serves(bench: Bench) -> None:
     bench.bring(1)
     bench.stage(2)

@@ -55,8 +55,11 @@ def test_an_entry_is_written_as_the_server_reads_it(models: ModelList) -> None:
 def test_what_others_wrote_is_kept(models: ModelList) -> None:
     models.path.write_text(BY_HAND)
     config = models.read()
-    models.entry(config, "churn", make=True).model_version_policy.specific.versions[:] = [3]
-    models.forget(config, "churn")
+    for version in (4, 3, 4):
+        models.add(config, "churn", version)
+    assert list(models.entry(config, "churn").model_version_policy.specific.versions) == [3, 4]
+    for version in (3, 4, 4):
+        models.remove(config, "churn", version)
     models.write(config)
     assert models.read() == text_format.Parse(BY_HAND, KIND())
 

@@ -54,11 +54,8 @@ def connect(monkeypatch: pytest.MonkeyPatch, double: TensorflowDouble, **extra: 
     monkeypatch.setenv("AIRFLOW_CONN_TENSORFLOW_TRIED", json.dumps(connection))
 
 
-class TestTensorflowServing(ServingContract):
-    @pytest.fixture
-    def new_hook(self, double: TensorflowDouble, monkeypatch: pytest.MonkeyPatch) -> NewHook:
-        connect(monkeypatch, double)
-        return lambda: TensorflowServingHook("tensorflow_tried")
+class SavedModels(ServingContract):
+    """The contract with SavedModels; ``new_hook`` is left to whoever inherits."""
 
     @pytest.fixture
     def store(self, tmp_path: Path) -> ModelStore:
@@ -75,6 +72,22 @@ class TestTensorflowServing(ServingContract):
             return store.publish(folder, describe(folder, model))
 
         return publish
+
+
+class TestTensorflowServing(SavedModels):
+    @pytest.fixture
+    def new_hook(self, double: TensorflowDouble, monkeypatch: pytest.MonkeyPatch) -> NewHook:
+        connect(monkeypatch, double)
+        return lambda: TensorflowServingHook("tensorflow_tried")
+
+
+class TestTensorflowServingBehindHaproxy(SavedModels):
+    """The double's REST port behind a real HAProxy."""
+
+    @pytest.fixture
+    def new_hook(self, double: TensorflowDouble, haproxy_connection: str, monkeypatch: pytest.MonkeyPatch) -> NewHook:
+        connect(monkeypatch, double, router_conn_id=haproxy_connection)
+        return lambda: serving_hook("tensorflow_tried")
 
 
 class Bench:
@@ -279,14 +292,16 @@ def test_a_reader_without_the_folder_sees_what_the_server_says(bench: Bench, mon
         assert values(hook, bench.model) == [12.0, 23.0]
 
 
-def test_a_version_that_failed_can_be_asked_for_again(bench: Bench) -> None:
+@pytest.mark.parametrize("unloaded", [True, False])
+def test_a_version_that_failed_can_be_asked_for_again(bench: Bench, unloaded: bool) -> None:
     bench.bring(1)
     bench.hook.stage(bench.model, 2, bench.publish("right-2"), bench.store)
     variables = bench.double.repository / "_artifacts" / bench.model / "2" / "variables"
     variables.rename(variables.with_name("away"))  # as a disk that was not mounted
     bench.hook.load(bench.model, 2)
     assert settled(bench.hook, bench.model, 2) is VersionState.FAILED
-    bench.hook.unload(bench.model, 2)
+    if unloaded:
+        bench.hook.unload(bench.model, 2)
     variables.with_name("away").rename(variables)
     bench.hook.load(bench.model, 2)
     assert settled(bench.hook, bench.model, 2) is VersionState.READY

@@ -92,12 +92,14 @@ class SagemakerEndpointHook(ServingHook):
     def load(self, model: str, version: int) -> None:
         """Ask for a configuration that also has the version, at weight 0; the first version gets all traffic.
 
+        One that is FAILED is asked for again.
+
         :raises NotFound: if the version was not staged.
         :raises Unavailable: if the endpoint is changing; to ask again later is right.
         """
         check_name(model, "model name")
         state = self.calls.state(model)
-        if version in state.states():
+        if state.states().get(version) in (VersionState.READY, VersionState.LOADING):
             return
         name, _ = self._model(model, version)
         self.calls.call("describe_model", ModelName=name)

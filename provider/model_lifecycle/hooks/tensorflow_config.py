@@ -113,11 +113,22 @@ class ModelList:
             raise Conflict(f"{self.path} lists the model in a way of its own", model=model, hint=hint)
         return found
 
-    def forget(self, config: Any, model: str) -> None:
-        """Remove the entry of one model; the server waits for ever for a model that is listed without versions."""
-        left = [one for one in config.model_config_list.config if one.name != model]
-        del config.model_config_list.config[:]
-        config.model_config_list.config.extend(left)
+    def add(self, config: Any, model: str, version: int) -> None:
+        """List one more version of a model."""
+        specific = self.entry(config, model, make=True).model_version_policy.specific
+        specific.versions[:] = sorted({*specific.versions, version})
+
+    def remove(self, config: Any, model: str, version: int) -> None:
+        """Take a version off the list, and the model with its last one.
+
+        The server waits for ever for a model that is listed without versions.
+        """
+        specific = self.entry(config, model, make=True).model_version_policy.specific
+        specific.versions[:] = [one for one in specific.versions if one != version]
+        if not specific.versions:
+            left = [one for one in config.model_config_list.config if one.name != model]
+            del config.model_config_list.config[:]
+            config.model_config_list.config.extend(left)
 
     def _untouchable(self, error: OSError) -> Denied | NotFound | Unavailable:
         if isinstance(error, FileNotFoundError):

@@ -94,27 +94,24 @@ class TensorflowServingHook(RoutableHook):
         link(self._repository, model, version, inner)
 
     def load(self, model: str, version: int) -> None:
-        """List the version, and send the list; a model that is new is loaded before the server answers.
+        """List the version, and send the list; one that is FAILED is taken off before, so that it is tried again.
 
         :raises NotFound: if the version was not staged.
         """
         if not is_staged(self._repository, check_name(model, "model name"), version):
             raise NotFound("the version is not staged", target=self.calls.target, model=model, version=version)
-        failed_before = version not in self.versions(model) and self._state(model, version) == END
-
-        def add(config: Any) -> None:
-            specific = self._models.entry(config, model, make=True).model_version_policy.specific
-            specific.versions[:] = sorted({*specific.versions, version})
-
+        if self.versions(model).get(version) is VersionState.FAILED:
+            self._drop(model, version)
+        ended = self._state(model, version) == END
         try:
-            self._change(add)
+            self._change(lambda config: self._models.add(config, model, version))
         except NotAvailable as error:
             log.warning("%s", error)
         except NotYet:
             # The server holds the call until a new model is loaded. What it says of the version tells it was taken.
             if not self._state(model, version):
                 raise
-        if failed_before:
+        if ended:
             _until(lambda: self._state(model, version) != END, LOOK)
 
     def unload(self, model: str, version: int) -> None:
@@ -123,23 +120,12 @@ class TensorflowServingHook(RoutableHook):
         :raises Conflict: also if a label that somebody else made is at it.
         """
         state = self.versions(model).get(version)
-        if state is None:
-            return
-
-        def remove(config: Any) -> None:
-            entry = self._models.entry(config, model, make=True)
-            if version in self.traffic(model) or version in entry.version_labels.values():
-                raise Conflict("the version has traffic", target=self.calls.target, model=model, version=version)
-            left = [one for one in entry.model_version_policy.specific.versions if one != version]
-            entry.model_version_policy.specific.versions[:] = left
-            if not left:
-                self._models.forget(config, model)
-
-        self._change(remove)
         if state is VersionState.FAILED:
-            time.sleep(LOOK)  # listed again before the server has looked, it would not be tried again
-        if not _until(lambda: version not in self.versions(model), self.calls.timeout):
-            raise Unavailable("the server keeps it", target=self.calls.target, model=model, version=version)
+            self._drop(model, version, unless_labelled=True)
+        elif state is not None:
+            self._remove(model, version, unless_labelled=True)
+            if not _until(lambda: version not in self.versions(model), self.calls.timeout):
+                raise Unavailable("the server keeps it", target=self.calls.target, model=model, version=version)
 
     def versions(self, model: str) -> dict[int, VersionState]:
         """What the server says, seen with the list.
@@ -187,13 +173,12 @@ class TensorflowServingHook(RoutableHook):
             return
 
         def relabel(config: Any) -> None:
-            entry = self._models.entry(config, model, make=True)
-            entry.version_labels.pop(self._label, None)
+            entry = self._models.entry(config, model)
             for version in wanted:
                 self._check_listed_and_ready(entry, model, version)
                 entry.version_labels[self._label] = version
-            if not entry.model_version_policy.specific.versions:
-                self._models.forget(config, model)
+            if entry and not wanted:
+                entry.version_labels.pop(self._label, None)
 
         self._change(relabel)
         if list(self.traffic(model)) != wanted:
@@ -266,9 +251,24 @@ class TensorflowServingHook(RoutableHook):
         return set(entry.model_version_policy.specific.versions) if entry else set()
 
     def _check_listed_and_ready(self, entry: Any, model: str, version: int) -> None:
-        listed = version in entry.model_version_policy.specific.versions
+        listed = entry and version in entry.model_version_policy.specific.versions
         if not listed or self._state(model, version) != AVAILABLE:
             raise Conflict("the version is not ready", target=self.calls.target, model=model, version=version)
+
+    def _drop(self, model: str, version: int, *, unless_labelled: bool = False) -> None:
+        """Forget a version that failed; listed again before the server has looked, it would not be tried again."""
+        self._remove(model, version, unless_labelled=unless_labelled)
+        time.sleep(LOOK)
+
+    def _remove(self, model: str, version: int, *, unless_labelled: bool) -> None:
+        def remove(config: Any) -> None:
+            entry = self._models.entry(config, model)
+            labelled = entry is not None and version in entry.version_labels.values()
+            if unless_labelled and (labelled or version in self.traffic(model)):
+                raise Conflict("the version has traffic", target=self.calls.target, model=model, version=version)
+            self._models.remove(config, model, version)
+
+        self._change(remove)
 
     def _change(self, change: Callable[[Any], None]) -> None:
         """Change the list and send it whole, while nobody else does.
