@@ -24,10 +24,12 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "model_lifecycle.hooks.envoy",
                     "model_lifecycle.hooks.haproxy",
+                    "model_lifecycle.hooks.metrics",
                     "model_lifecycle.hooks.mlflow",
                     "model_lifecycle.hooks.multi_model_server",
                     "model_lifecycle.hooks.open_inference",
                     "model_lifecycle.hooks.registry",
+                    "model_lifecycle.hooks.router",
                     "model_lifecycle.hooks.sagemaker_endpoint",
                     "model_lifecycle.hooks.serving",
                     "model_lifecycle.hooks.store",
@@ -151,7 +153,7 @@ def _haproxy() -> dict[str, Any]:
         "conn-fields": {
             "socket": {
                 "label": "Runtime socket",
-                "description": "An absolute path as the workers see it, or host:port; its level must be admin.",
+                "description": "An absolute path as the workers see it, or host:port.",
                 "schema": {"type": ["string", "null"]},
             },
             "maps": {

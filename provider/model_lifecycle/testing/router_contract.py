@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 REQUESTS = 5000
 POINTS = 0.02
-"""How far the share of :data:`REQUESTS` may be from what was asked for; a fair draw stays inside 99.9 times in 100."""
+"""How far a share of :data:`REQUESTS` may be from what was asked for; a fair fifth is nearer 9,995 times in 10,000."""
 SWITCHES = 40
 
 
@@ -282,7 +282,7 @@ class RouterContract:
         assert call().status == 404
         assert call(1).version == 1
 
-    @pytest.mark.parametrize("percent", [5, 25])
+    @pytest.mark.parametrize("percent", [5, 20])
     def test_a_split_is_within_two_points_of_what_was_asked_for(
         self, process: RouterProcess, hook: RouterHook, model: str, bring: Serve, percent: int
     ) -> None:
@@ -309,7 +309,8 @@ class RouterContract:
         assert hook.traffic(model) == {1: 20, 2: 30, 3: 50}
         versions = many(process.port, model, REQUESTS)
         for version, share in ((1, 0.2), (2, 0.3), (3, 0.5)):
-            assert abs(versions.count(version) / REQUESTS - share) <= POINTS
+            # The share of a half varies more: half as much again leaves a chance of 2 in 100,000.
+            assert abs(versions.count(version) / REQUESTS - share) <= 1.5 * POINTS
 
     def test_traffic_moves_under_load_without_one_failed_request(
         self, process: RouterProcess, hook: RouterHook, model: str, bring: Serve
