@@ -43,6 +43,7 @@ def test_versions_go_to_torchserve_and_back(
             model_uri=uri,
             serving_conn_id="torchserve_default",
             store=store_uri,
+            trust="torchscript",
         )
         # [END deploy]
         assert deploy.execute(context("deploy", uri))["state"] == "SUCCEEDED"
