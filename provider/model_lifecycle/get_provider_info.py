@@ -26,6 +26,7 @@ def get_provider_info() -> dict[str, Any]:
                     "model_lifecycle.hooks.haproxy",
                     "model_lifecycle.hooks.metrics",
                     "model_lifecycle.hooks.mlflow",
+                    "model_lifecycle.hooks.mlflow_serving",
                     "model_lifecycle.hooks.multi_model_server",
                     "model_lifecycle.hooks.open_inference",
                     "model_lifecycle.hooks.registry",
@@ -73,6 +74,7 @@ def get_provider_info() -> dict[str, Any]:
         "connection-types": [
             _mlflow(),
             _open_inference(),
+            _mlflow_serving(),
             _haproxy(),
             _envoy(),
             _tensorflow_serving(),
@@ -127,6 +129,39 @@ def _open_inference() -> dict[str, Any]:
             "implementation": {
                 "label": "Runtime of MLServer",
                 "description": "The class that loads artifacts; mlserver_mlflow.MLflowRuntime by default.",
+                "schema": {"type": ["string", "null"]},
+            },
+            "router_conn_id": _router(),
+            "verify": _verify(),
+            "timeout": _timeout(),
+        },
+    }
+
+
+def _mlflow_serving() -> dict[str, Any]:
+    return {
+        "connection-type": "mlflow_serving",
+        "hook-class-name": "model_lifecycle.hooks.mlflow_serving.MlflowServingHook",
+        "hook-name": "MLflow models serve",
+        "ui-field-behaviour": {
+            "hidden-fields": ["schema"],
+            "relabeling": {"host": "Supervisor", "login": "User of Supervisor", "password": "Password of Supervisor"},
+            "placeholders": {"host": "http://models.example.com", "port": "9001"},
+        },
+        "conn-fields": {
+            "repository": {
+                "label": "Model repository",
+                "description": "The folder of the models that the slots serve, as the workers see it.",
+                "schema": {"type": ["string", "null"]},
+            },
+            "slots": {
+                "label": "Slots",
+                "description": "The servers by number, such as models:5100 and models:5101.",
+                "schema": {"type": ["array", "null"], "items": {"type": "string"}},
+            },
+            "program": {
+                "label": "Program",
+                "description": "The name of the program in Supervisor's configuration; model by default.",
                 "schema": {"type": ["string", "null"]},
             },
             "router_conn_id": _router(),

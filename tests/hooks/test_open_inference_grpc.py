@@ -112,13 +112,7 @@ def test_texts_numbers_and_booleans_travel(hook, model, bring):
     columns = Schema([ColSpec(kind, name) for name, kind in kinds.items()])
     signature = ModelSignature(columns, columns)
     # A text in an answer ends MLServer 1.7.1 with KeyError: 'O' where pandas is 3 or newer.
-    bring(
-        1,
-        models.scripted,
-        "return rows.assign(t=rows.t.str.len())",
-        types=kinds,
-        signature=ModelSignature(columns, columns),
-    )
+    bring(1, models.scripted, "return rows.assign(t=rows.t.str.len())", types=kinds, signature=signature)
     rows = {"t": ["a", "äö"], "n": [1, -2], "f": [0.5, 2.0], "b": [True, False]}
     outputs = hook.predict(model, rows, 1).outputs
     assert {name: list(column) for name, column in outputs.items()} == rows | {"t": [1, 2]}

@@ -98,14 +98,14 @@ def _message(response: requests.Response) -> str:
     try:
         value = loads(response.content)
     except ValueError:
-        return "" if _is_html(response) else _cause(response.text)
+        return "" if _is_html(response) else cause_of(response.text)
     for name in ("error", "message", "detail"):
         if isinstance(value, dict) and value.get(name):
             value = value[name]
     return value if isinstance(value, str) else dumps(value)
 
 
-def _cause(text: str) -> str:
+def cause_of(text: str) -> str:
     """What a traceback ends with: the error and its text, after the frames, which are indented."""
     lines = text.splitlines()
     frames = [place for place, line in enumerate(lines) if line.startswith('  File "')]

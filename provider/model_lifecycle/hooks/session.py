@@ -67,6 +67,7 @@ class ConnectionSession:
         path: str,
         *,
         json: Any = None,
+        content: bytes | None = None,
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         deadline: float | None = None,
@@ -77,6 +78,7 @@ class ConnectionSession:
         """Send one request and return the answer if it is a success; its body has been read.
 
         :param path: begins with a slash; build it with :func:`url_path`.
+        :param content: a body that is no JSON; its type goes into ``headers``.
         :param headers: besides those that the session sends of itself.
         :param deadline: seconds for everything, retries included; the read time-out plus connecting by default.
         :param retry: repeat while the server is Unavailable and time is left; for verbs that may be repeated.
@@ -84,7 +86,7 @@ class ConnectionSession:
         :param errors: what a status means for this call, where the table of this module does not fit.
         :raises ModelLifecycleError: the class that the table gives to the server's answer.
         """
-        body = None if json is None else self._body(json)
+        body = content if json is None else self._body(json)
         own = {"Accept": "application/json"} if body is None else {"Content-Type": "application/json"}
         sent = {**own, **(headers or {})}
         seconds = self.timeout + CONNECT_TIMEOUT if deadline is None else deadline
