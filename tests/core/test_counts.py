@@ -37,8 +37,9 @@ def test_a_counter_that_fell_began_again(found):
     assert found.since(found + Counts(requests=1)) == found
 
 
-def test_a_counter_whose_histogram_fell_began_again():
-    assert Counts(5, latency={0.1: 2}).since(Counts(5, latency={0.1: 3})) == Counts(5, latency={0.1: 2})
+def test_what_falls_by_a_few_while_requests_rise_is_no_new_counter():
+    before = Counts(100, 5, 3, {0.1: 90, 0.2: 10})
+    assert Counts(110, 4, 3, {0.1: 89, 0.2: 20}).since(before) == Counts(10, 0, 0, {0.1: 0, 0.2: 10})
 
 
 @pytest.mark.parametrize(("q", "seconds"), [(0.5, 0.1), (0.25, 0.05), (0.75, 0.15), (1.0, 0.2), (0.0, 0.0)])

@@ -29,23 +29,21 @@ class Counts:
     latency: Mapping[float, int] = field(default_factory=dict)
 
     def since(self, before: Counts) -> Counts:
-        """What was counted after ``before``; a counter that fell began again, so all it holds came after."""
-        if self._fell(before):
+        """What was counted after ``before``; if the requests fell the counter began again, and all it holds came after.
+
+        The other numbers of some routers are differences of two counters read one after the other, and may fall by a
+        few for a moment: that is nothing.
+        """
+        if self.requests < before.requests:
             return self
-        latency = {bound: count - before.latency.get(bound, 0) for bound, count in self.latency.items()}
-        return Counts(
-            self.requests - before.requests, self.errors - before.errors, self.refused - before.refused, latency
-        )
+        latency = {bound: max(0, count - before.latency.get(bound, 0)) for bound, count in self.latency.items()}
+        errors, refused = max(0, self.errors - before.errors), max(0, self.refused - before.refused)
+        return Counts(self.requests - before.requests, errors, refused, latency)
 
     def __add__(self, other: Counts) -> Counts:
         bounds = sorted({*self.latency, *other.latency})
         latency = {bound: self.latency.get(bound, 0) + other.latency.get(bound, 0) for bound in bounds}
         return Counts(self.requests + other.requests, self.errors + other.errors, self.refused + other.refused, latency)
-
-    def _fell(self, before: Counts) -> bool:
-        pairs = [(self.requests, before.requests), (self.errors, before.errors), (self.refused, before.refused)]
-        pairs += [(self.latency.get(bound, 0), count) for bound, count in before.latency.items()]
-        return any(now < then for now, then in pairs)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values only; :meth:`from_dict` reads them back."""

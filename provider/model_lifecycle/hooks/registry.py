@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from airflow.sdk import BaseHook
 
-from model_lifecycle.core.errors import Invalid
 from model_lifecycle.core.models import ModelUri, ModelVersion
+from model_lifecycle.hooks.finding import find_hook, wrong_kind
 
 DIGEST_TAG = "model_lifecycle.digest"
 
@@ -77,13 +77,9 @@ class ModelRegistryHook(BaseHook, ABC):
 def registry_hook(conn_id: str) -> ModelRegistryHook:
     """The hook for a registry connection, found by the connection's type.
 
-    :raises Invalid: if the connection is of another kind.
+    :raises Invalid: if there is no such connection, or it is of another kind.
     """
-    hook = BaseHook.get_hook(conn_id)
+    hook = find_hook(conn_id, "mlflow")
     if not isinstance(hook, ModelRegistryHook):
-        raise Invalid(
-            f"connection {conn_id} is of a type that is no model registry",
-            target=conn_id,
-            hint="use a connection of type mlflow",
-        )
+        raise wrong_kind(conn_id, "is no model registry", "mlflow")
     return hook

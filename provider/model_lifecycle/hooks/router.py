@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from airflow.sdk import BaseHook
 
 from model_lifecycle.core.errors import Invalid
+from model_lifecycle.hooks.finding import find_hook, wrong_kind
 from model_lifecycle.hooks.metrics import MetricsHook
 from model_lifecycle.hooks.session import ConnectionSession
 
@@ -98,12 +99,11 @@ class RouterHook(BaseHook, MetricsHook):
 def router_hook(conn_id: str) -> RouterHook:
     """The hook for a router connection, found by the connection's type.
 
-    :raises Invalid: if the connection is of another kind.
+    :raises Invalid: if there is no such connection, or it is of another kind.
     """
-    hook = BaseHook.get_hook(conn_id)
+    hook = find_hook(conn_id, "haproxy or envoy")
     if not isinstance(hook, RouterHook):
-        hint = "use a connection of type haproxy or envoy"
-        raise Invalid(f"connection {conn_id} is of a type that routes no requests", target=conn_id, hint=hint)
+        raise wrong_kind(conn_id, "routes no requests", "haproxy or envoy")
     return hook
 
 

@@ -13,10 +13,14 @@ from airflow.sdk import BaseHook
 
 from model_lifecycle.core.counts import Counts
 from model_lifecycle.core.errors import Invalid
+from model_lifecycle.hooks.finding import find_hook, wrong_kind
 from model_lifecycle.hooks.metrics import MetricsHook
 from model_lifecycle.hooks.session import ConnectionSession
 from model_lifecycle.stores.base import ModelStore
 
+SERVING_TYPES = (
+    "open_inference, torchserve, tensorflow_serving, mlflow_serving, multi_model_server or sagemaker_endpoint"
+)
 Columns = Mapping[str, Sequence[Any]]
 """Named columns of equal length; the rows of a request."""
 
@@ -173,16 +177,12 @@ class RoutableHook(ServingHook):
 def serving_hook(conn_id: str) -> ServingHook:
     """The hook for a serving connection, found by the connection's type, behind its router if it names one.
 
-    :raises Invalid: if the connection is of another kind.
+    :raises Invalid: if there is no such connection, or it is of another kind.
     """
     from model_lifecycle.hooks.routed import routed
 
-    hook = BaseHook.get_hook(conn_id)
+    hook = find_hook(conn_id, SERVING_TYPES)
     if not isinstance(hook, ServingHook):
-        raise Invalid(
-            f"connection {conn_id} is of a type that serves no models",
-            target=conn_id,
-            hint="use a connection of type open_inference",
-        )
+        raise wrong_kind(conn_id, "serves no models", SERVING_TYPES)
     router = BaseHook.get_connection(conn_id).extra_dejson.get("router_conn_id")
     return routed(hook, str(router)) if router else hook

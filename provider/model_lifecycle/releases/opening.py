@@ -34,10 +34,11 @@ def open_rollout(
     :raises Invalid: if a connection, the store or the policy cannot be used.
     """
     name = Endpoint.parse(endpoint)
+    serving = serving_hook(name.conn_id)
     return Rollout(
         name,
         store=TrustedStore(open_store(store), _policy(name.conn_id, trust)),
-        serving=serving_hook(name.conn_id),
+        serving=serving,
         registry=registry_hook(registry_conn_id),
         actor=actor,
         **more,
