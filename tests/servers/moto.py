@@ -57,6 +57,8 @@ class MotoServer(Server):
 class Sagemaker:
     """A double of what moto lacks of SageMaker; one for all clients of a moto server.
 
+    ``alarm`` says why every update is rolled back, ``mended`` names the models whose containers start all the same.
+
     :param looks: how many times DescribeEndpoint says that an update is under way before it is done.
     """
 
@@ -67,6 +69,7 @@ class Sagemaker:
         self.reasons: dict[str, str] = {}
         self.creation_failed: set[str] = set()
         self.mended: set[str] = set()
+        self.alarm = ""
         self.models: dict[str, Any] = {}
         self.updates: list[dict[str, Any]] = []
 
@@ -158,7 +161,7 @@ class Sagemaker:
         return [one["EndpointName"] for one in self.control.list_endpoints()["Endpoints"]]
 
     def _finish(self, name: str, config: str) -> None:
-        reason = self._why_broken(config)
+        reason = self.alarm or self._why_broken(config)
         if reason:
             self.reasons[name] = reason
             return
