@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 
 from model_lifecycle.core.errors import Conflict, Denied, Invalid, NotFound
-from model_lifecycle.hooks.mlflow_serving import MlflowServingHook, read_predictions
+from model_lifecycle.hooks.mlflow_serving import MlflowServingHook, read_predictions, reason_in
 from model_lifecycle.hooks.routed import RoutedServing
 from model_lifecycle.hooks.serving import ServingHook, VersionState, serving_hook
 from model_lifecycle.stores.local import local_store
@@ -216,6 +216,29 @@ def test_what_is_no_answer_is_invalid(answer):
         read_predictions(answer)
 
 
+SERVER = 'Traceback (most recent call last):\n  File "a.py", line 1, in f\n    g()\nValueError: bad\nweights\n'
+COMMAND = (
+    'Traceback (most recent call last):\n  File "mlflow", line 10, in <module>\n    sys.exit(cli())\n'
+    "Exception: Command '['bash']' returned non zero return code. Return code = 1\n"
+)
+BIND = "INFO: Started server process [7]\nERROR: [Errno 98] address already in use\n"
+
+
+@pytest.mark.parametrize(
+    ("log", "reason"),
+    [
+        (SERVER, "ValueError: bad\nweights"),
+        ("2026 INFO x\n" + SERVER + COMMAND, "ValueError: bad\nweights"),
+        (SERVER.replace("bad", "worse") + SERVER + COMMAND, "ValueError: bad\nweights"),
+        (BIND + COMMAND, "ERROR: [Errno 98] address already in use"),
+        (COMMAND, ""),
+        ("", ""),
+    ],
+)
+def test_the_reason_is_the_servers_own_and_not_that_its_command_ended(log, reason):
+    assert reason_in(log) == reason
+
+
 def test_importing_the_hook_loads_nothing_heavy():
     heavy = {"fastapi", "mlflow", "numpy", "pandas", "uvicorn", "prometheus_client", "sklearn"}
     code = "import sys, airflow.sdk; before = set(sys.modules); import model_lifecycle.hooks.mlflow_serving;"
@@ -238,14 +261,16 @@ class TestRestarts:
         monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_RESTARTED", server.connection(router_conn_id=haproxy_connection))
         hook = serving_hook("mlflow_restarted")
         assert isinstance(hook, RoutedServing)
-        stage(hook, 3, 7)
-        for version in (3, 7):
+        stage(hook, 7)
+        stage(hook, 5, maker=models.broken)
+        for version in (5, 7):
             hook.load(model, version)
-        assert hook.versions(model) == {3: LOADING, 7: LOADING}
-        assert [settled(hook, model, version, 240) for version in (3, 7)] == [READY, READY]
+        assert hook.versions(model) == {5: LOADING, 7: LOADING}
+        assert [settled(hook, model, version, 240) for version in (5, 7)] == [FAILED, READY]
+        assert hook.failure(model, 5) == "zipfile.BadZipFile: File is not a zip file"
         hook.route(model, {7: 100})
         assert values(hook, model) == [18.0, 29.0]
-        hook.unload(model, 3)
+        hook.unload(model, 5)
         os.kill(server.pid, signal.SIGKILL)
         server.process.wait(10)
         server.start()

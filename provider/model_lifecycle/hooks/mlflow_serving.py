@@ -32,6 +32,7 @@ from model_lifecycle.stores.folder import MLMODEL
 
 PING_TIMEOUT = 2.0
 _ALIVE = ("STARTING", "RUNNING")
+_TRACEBACK = "Traceback (most recent call last):\n"
 
 
 class MlflowServingHook(RoutableHook):
@@ -123,7 +124,7 @@ class MlflowServingHook(RoutableHook):
         if version not in slots or self.versions(model).get(version) is not VersionState.FAILED:
             return None
         program = slots[version][0].program
-        said = one_line(cause_of(self.supervisor.last_words(program)))
+        said = one_line(reason_in(self.supervisor.last_words(program)))
         return said or f"{program} is {self.supervisor.states().get(program, 'unknown to Supervisor')}"
 
     def predict(self, model: str, inputs: Columns, version: int | None = None) -> Answer:
@@ -227,6 +228,18 @@ def read_predictions(value: Any) -> dict[str, list[Any]]:
     if found and all(isinstance(row, list) and len(row) == 1 for row in found):
         found = [row[0] for row in found]
     return {"predictions": found}
+
+
+def reason_in(log: str) -> str:
+    """Why a process ended, in what it wrote: the error of its last traceback, or its last line.
+
+    The command line adds a traceback of its own, which says only that the server has ended.
+    """
+    first, *tracebacks = log.split(_TRACEBACK)
+    own = [one for one in tracebacks if "returned non zero return code" not in one]
+    if own:
+        return cause_of(own[-1])
+    return next((line for line in reversed(first.splitlines()) if line.strip()), "")
 
 
 def _is_address(value: Any) -> bool:
