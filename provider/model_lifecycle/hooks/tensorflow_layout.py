@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from model_lifecycle.core.errors import Conflict, Denied, Invalid, NotFound, Unavailable
+from model_lifecycle.core.errors import Conflict, Invalid, NotFound
 from model_lifecycle.core.manifest import Manifest
+from model_lifecycle.hooks.staging import translated
 
 ARTIFACTS = "_artifacts"
 SAVED_MODEL = "saved_model.pb"
@@ -43,7 +44,7 @@ def artifacts_in(repository: Path) -> Path:
         hint = "mount the server's model repository on the workers, or correct the connection's extra repository"
         raise NotFound(f"there is no model repository {repository} on this worker", hint=hint) from error
     except OSError as error:
-        raise _translated(error, folder) from error
+        raise translated(error, folder) from error
     return folder
 
 
@@ -62,14 +63,9 @@ def link(repository: Path, model: str, version: int, inner: str) -> None:
             hint = "a version never changes; if nothing serves from there, remove it"
             raise Conflict(f"something else lies at {place}", model=model, version=version, hint=hint) from error
     except OSError as error:
-        raise _translated(error, place) from error
+        raise translated(error, place) from error
 
 
 def is_staged(repository: Path, model: str, version: int) -> bool:
     """Whether a SavedModel lies where the server looks for the version."""
     return (repository / model / str(version) / SAVED_MODEL).is_file()
-
-
-def _translated(error: OSError, place: Path) -> Denied | Unavailable:
-    kind = Denied if isinstance(error, PermissionError) else Unavailable
-    return kind(f"cannot write {place}: {error.strerror}", target=str(place))
