@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -351,6 +352,9 @@ def test_moving_the_label_under_load_fails_no_request(bench: Bench) -> None:
         caller.start()
     for version in (2, 1, 2, 1, 2):
         bench.hook.route(bench.model, {version: 100})
+        enough = len(statuses) + 200
+        while len(statuses) < enough and any(caller.is_alive() for caller in callers):
+            time.sleep(0.01)
     bench.hook.unload(bench.model, 1)
     done.set()
     for caller in callers:
