@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
 
@@ -21,55 +20,25 @@ from model_lifecycle.stores.local import local_store
 from model_lifecycle.testing.serving_contract import INPUTS, NewHook, settled, values
 from tests import models
 from tests.hooks.published import PublishedModels
-from tests.servers.supervisor import SLOTS, PreloadedMlflow, SupervisorServer
+from tests.servers.supervisor import SLOTS, SupervisorServer
 
 READY, LOADING, FAILED = VersionState.READY, VersionState.LOADING, VersionState.FAILED
-
-
-@pytest.fixture(scope="module")
-def preloaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PreloadedMlflow]:
-    server = PreloadedMlflow(tmp_path_factory.mktemp("preloaded"))
-    try:
-        yield server.start()
-    finally:
-        server.stop()
-
-
-@pytest.fixture(scope="module")
-def supervisor_server(
-    tmp_path_factory: pytest.TempPathFactory, preloaded: PreloadedMlflow
-) -> Iterator[SupervisorServer]:
-    with SupervisorServer(tmp_path_factory.mktemp("supervisor"), preloaded) as server:
-        yield server
-
-
-@pytest.fixture
-def empty_slots(supervisor_server: SupervisorServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[SupervisorServer]:
-    monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_TRIED", supervisor_server.connection())
-    yield supervisor_server
-    empty(MlflowServingHook("mlflow_tried"))
-
-
-def empty(hook: MlflowServingHook) -> None:
-    """Supervisor looks after its programs once a second: for all slots at once."""
-    with ThreadPoolExecutor(SLOTS) as pool:
-        list(pool.map(lambda held: hook.unload(*held), hook.slots.taken().values()))
 
 
 # [START contract]
 class TestMlflowServing(PublishedModels):
     @pytest.fixture
     def new_hook(
-        self, empty_slots: SupervisorServer, haproxy_connection: str, monkeypatch: pytest.MonkeyPatch
+        self, mlflow_slots: SupervisorServer, haproxy_connection: str, monkeypatch: pytest.MonkeyPatch
     ) -> NewHook:
-        monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_ROUTED", empty_slots.connection(router_conn_id=haproxy_connection))
+        monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_ROUTED", mlflow_slots.connection(router_conn_id=haproxy_connection))
         return lambda: serving_hook("mlflow_routed")
 
     # [END contract]
 
 
 @pytest.fixture
-def hook(empty_slots: SupervisorServer) -> MlflowServingHook:
+def hook(mlflow_slots: SupervisorServer) -> MlflowServingHook:
     return MlflowServingHook("mlflow_tried")
 
 
@@ -112,9 +81,9 @@ def test_a_version_that_cannot_be_loaded_is_failed_with_the_last_line_that_its_p
         hook.predict(model, INPUTS, 2)
 
 
-def test_a_failed_version_that_is_loaded_again_is_tried_again(hook, model, stage, empty_slots):
+def test_a_failed_version_that_is_loaded_again_is_tried_again(hook, model, stage, mlflow_slots):
     stage(hook, 1)
-    saved = empty_slots.repository / model / "1" / "model.skops"
+    saved = mlflow_slots.repository / model / "1" / "model.skops"
     saved.rename(saved.with_suffix(".away"))
     hook.load(model, 1)
     assert settled(hook, model, 1) is FAILED
@@ -149,15 +118,15 @@ def test_unversioned_calls_need_a_router_and_traffic_says_so(hook, model):
             verb()
 
 
-def test_the_connection_is_tested_from_the_form(empty_slots, monkeypatch):
+def test_the_connection_is_tested_from_the_form(mlflow_slots, monkeypatch):
     hook = MlflowServingHook("mlflow_tried")
     assert hook.test_connection() == (True, f"Supervisor 4.3.0 runs {SLOTS} slots")
-    monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_OTHER", empty_slots.connection(program="other"))
+    monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_OTHER", mlflow_slots.connection(program="other"))
     assert MlflowServingHook("mlflow_other").test_connection() == (
         False,
         "Supervisor has no program " + ", ".join(f"other:other_{number:02d}" for number in range(SLOTS)),
     )
-    monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_OTHER", empty_slots.connection().replace("slots-of-mlflow", "wrong"))
+    monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_OTHER", mlflow_slots.connection().replace("slots-of-mlflow", "wrong"))
     other = MlflowServingHook("mlflow_other")
     works, reason = other.test_connection()
     assert not works
