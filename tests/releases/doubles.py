@@ -92,6 +92,7 @@ class MemoryServing:
 
     hook_name = "a double"
     can_split = can_mirror = counts_requests = True
+    serves_first = False
 
     def __init__(self, world: World) -> None:
         self.world = world

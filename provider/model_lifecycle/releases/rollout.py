@@ -281,7 +281,10 @@ class Rollout:
     def _drop(self, version: int) -> None:
         """Free the server of a refused version; the next release retires it if this fails."""
         try:
-            if version not in self.serving.traffic(self.model):
+            traffic = self.serving.traffic(self.model)
+            if self.serving.serves_first and traffic == {version: 100}:
+                self.serving.route(self.model, {})  # nobody had asked for it: it was the first that was loaded
+            if version not in traffic or self.serving.serves_first:
                 self.serving.unload(self.model, version)
         except ModelLifecycleError as error:
             log.warning("Version %s stays loaded for now: %s", version, error)
