@@ -18,6 +18,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from flights.data import FEATURES, TARGET, YEAR, month_files
 from flights.reproducible import rewrite_skops
+from model_lifecycle.core.examples import OUTPUT_FILE, output_example
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +34,7 @@ def train(
     wrong_unit: bool = False,
     rows: int | None = None,
 ) -> str:
-    """Train on these months of 2013 and save an MLflow model with its ``profile.json``; replaces the folder at once.
+    """Train on these months of 2013 and save an MLflow model with its profile and example answers; replaces it at once.
 
     :param folder: where the model's files will lie.
     :param data: the folder of the months' tables, made where they are missing.
@@ -87,7 +88,9 @@ def _save(table: pd.DataFrame, folder: Path, months: list[int], *, wrong_unit: b
     with threadpool_limits(1):  # sums in another order are other sums
         model = build_model().fit(features, labels)
         predictions = _unseen_predictions(features, labels)
+        answers = model.predict_proba(features.head())
     _save_mlflow(model, folder, features.head(), months, wrong_unit=wrong_unit)
+    (folder / OUTPUT_FILE).write_bytes(output_example({"probabilities": answers.tolist()}))
     _save_profile(features.assign(prediction=predictions), folder)
 
 
