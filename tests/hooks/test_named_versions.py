@@ -12,7 +12,7 @@ import pytest
 from model_lifecycle.core.errors import Invalid, NotFound, Unavailable
 from model_lifecycle.hooks import named_versions, session
 from model_lifecycle.hooks.open_inference import OpenInferenceHook
-from model_lifecycle.hooks.serving import VersionState
+from model_lifecycle.hooks.serving import VersionState, serving_hook
 from model_lifecycle.stores.local import local_store
 from model_lifecycle.testing.serving_contract import INPUTS, settled, values
 from tests import models
@@ -105,6 +105,22 @@ def test_without_a_router_it_says_that_it_cannot_be_told_who_answers(hook, model
     for verb in (lambda: hook.traffic(model), lambda: hook.route(model, {1: 100})):
         with pytest.raises(Invalid, match="router_conn_id"):
             verb()
+
+
+def test_a_server_with_workers_of_its_own_serves_as_well(model, tmp_path, haproxy_connection, monkeypatch):
+    with MLServerServer(tmp_path / "mlserver", workers=1) as server:
+        extra = {"repository": str(server.repository), "router_conn_id": haproxy_connection, "timeout": 60}
+        connect(monkeypatch, server.port, **extra)
+        hook, store = serving_hook("scorer_tried"), local_store(tmp_path / "store")
+        for version in (1, 2):
+            folder = models.linear(tmp_path / str(version), version, outputs=True)
+            hook.stage(model, version, store.publish(folder, models.manifest_of(folder, model)), store)
+            hook.load(model, version)
+            assert settled(hook, model, version) is READY
+            hook.route(model, {version: 100})
+            assert values(hook, model) == [11.0 + version, 22.0 + version]
+        hook.unload(model, 1)
+        assert hook.versions(model) == {2: READY}
 
 
 class TestLoadsThatEndBadly:

@@ -20,7 +20,7 @@ from model_lifecycle.hooks.open_inference import OpenInferenceHook
 from model_lifecycle.hooks.serving import ServingHook, VersionState, serving_hook
 from model_lifecycle.stores.base import ModelStore
 from model_lifecycle.stores.local import local_store
-from model_lifecycle.testing.serving_contract import Kind, NewHook, Publish, ServingContract, settled
+from model_lifecycle.testing.serving_contract import Kind, NewHook, Publish, ServingContract, settled, values
 from tests import models
 from tests.servers.process import free_ports
 from tests.servers.scorer import ScorerServer
@@ -137,6 +137,21 @@ def test_a_folder_that_was_changed_after_staging_is_failed_and_never_loaded(hook
     hook.load(model, 1)
     assert settled(hook, model, 1) is VersionState.FAILED
     assert "requirements.txt is not as the manifest says" in hook.failure(model, 1)
+
+
+def test_a_scorer_works_behind_a_router_as_well(scorer_server, haproxy_connection, monkeypatch, tmp_path):
+    extra = {"repository": str(scorer_server.repository), "router_conn_id": haproxy_connection, "timeout": 20}
+    connect(monkeypatch, scorer_server.port, **extra)
+    behind, model, store = serving_hook("scorer_tried"), f"m{uuid4().hex[:12]}", local_store(tmp_path / "store")
+    for version in (1, 2):
+        folder = models.linear(tmp_path / str(version), version)
+        behind.stage(model, version, store.publish(folder, models.manifest_of(folder, model)), store)
+        behind.load(model, version)
+        assert settled(behind, model, version) is VersionState.READY
+    behind.route(model, {1: 50, 2: 50})
+    assert {tuple(values(behind, model)) for _ in range(50)} == {(12.0, 23.0), (13.0, 24.0)}
+    assert sum(count.requests for count in behind.counts(model).values()) >= 50
+    assert OpenInferenceHook("scorer_tried").traffic(model) == {}
 
 
 def test_importing_the_hook_loads_nothing_heavy():
