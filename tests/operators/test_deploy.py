@@ -11,7 +11,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from model_lifecycle.core.models import ModelUri
 from model_lifecycle.core.release import State
-from model_lifecycle.core.strategy import BlueGreen
+from model_lifecycle.core.strategy import BlueGreen, Canary
 from model_lifecycle.hooks.serving import VersionState
 from model_lifecycle.operators.deploy import DeployModelOperator
 from model_lifecycle.triggers.release import ReleaseTrigger
@@ -180,3 +180,110 @@ def test_an_unmanaged_endpoint_is_adopted_so_that_there_is_a_way_back(life: Life
         pass
     life.serving.route(life.model, {1: 100})
     assert life.deploy(second)["fallback_version"] == number(first)
+
+
+def waiting(life: Life, **more: Any) -> tuple[DeployModelOperator, Any]:
+    """A task that has deployed version 2 so far that it waits, and its context; version 1 served before."""
+    life.deploy(life.version(1.0))
+    task = DeployModelOperator(
+        task_id="deploy", model_uri=life.version(2.0), serving_conn_id=SCORER, store=life.store_uri, deferrable=True,
+        strategy=Canary((50,), bake=timedelta(hours=1)), **more,
+    )  # fmt: skip
+    known = context("deploy", "run-2")
+    with pytest.raises(TaskDeferred):
+        task.guarded(known)
+    assert life.serving.traffic(life.model) == {1: 50, 2: 50}
+    return task, known
+
+
+def test_a_task_that_is_stopped_undoes_what_it_had_begun(life: Life):
+    task, _ = waiting(life)
+    task.on_kill()
+    release = life.newest()
+    assert (release.state, release.reason) == (State.ROLLED_BACK, "its task was stopped")
+    assert life.serving.traffic(life.model) == {1: 100}
+    generation = life.ledger.generation()
+    task.on_kill()
+    assert life.ledger.generation() == generation
+
+
+def test_a_task_that_is_stopped_before_it_began_or_whose_release_is_over_changes_nothing(life: Life):
+    task = DeployModelOperator(
+        task_id="deploy", model_uri=life.version(1.0), serving_conn_id=SCORER, store=life.store_uri
+    )
+    task.on_kill()
+    assert life.ledger.newest() is None
+    task.guarded(context("deploy", "run-1"))
+    task.on_kill()
+    assert life.newest().state is State.SUCCEEDED
+
+
+def test_a_task_that_is_stopped_leaves_the_release_of_another_alone(life: Life):
+    task, _ = waiting(life)
+    life.roll_back("run-3", reason="by hand")
+    life.deploy(life.version(3.0), "run-4")
+    task.on_kill()
+    assert life.serving.traffic(life.model) == {3: 100}
+
+
+def test_a_second_release_is_told_of_the_first_unless_it_supersedes_it(life: Life):
+    waiting(life)
+    third = life.version(3.0)
+    with pytest.raises(AirflowFailException, match="of version 2 is under way .*supersede=True"):
+        life.deploy(third, "run-3")
+    assert life.deploy(third, "run-3", supersede="True")["fallback_version"] == 1
+    superseded, newest = list(life.ledger.releases())[1], life.newest()
+    assert (superseded.state, superseded.superseded) == (State.ROLLED_BACK, True)
+    assert superseded.reason == "superseded by version 3"
+    assert newest.standing.quarantined == (), "nothing was wrong with version 2"
+
+
+def test_a_task_whose_release_was_superseded_says_so_and_does_not_begin_again(life: Life):
+    task, known = waiting(life)
+    life.deploy(life.version(3.0), "run-3", supersede=True)
+    task.deferrable = False
+    for resumed in ({"writer": "0123456789ab"}, {}):
+        with pytest.raises(AirflowFailException, match="ended ROLLED_BACK: superseded by version 3"):
+            task.guarded(known, **resumed)
+    assert life.serving.traffic(life.model) == {3: 100}
+
+
+def test_a_task_whose_release_was_rolled_back_while_it_waited_fails_and_does_not_begin_again(life: Life):
+    task, known = waiting(life)
+    life.roll_back("run-3", reason="callers complain")
+    task.deferrable = False
+    with pytest.raises(AirflowFailException, match="ended ROLLED_BACK: callers complain"):
+        task.resume(known, {"watched": None}, writer="0123456789ab")
+    assert life.serving.traffic(life.model) == {1: 100}
+
+
+def test_an_artifact_that_could_run_code_is_refused_before_the_server_sees_it(life: Life):
+    uri = life.register(life.upload(models.scripted(life.folder / "code", "return rows.x")))
+    with pytest.raises(AirflowFailException, match=r"REJECTED: version 1 cannot be loaded: .*code"):
+        life.deploy(uri, trust={"exact": True, "formats": ["text", "skops"], "flavors": ["python_function"]})
+    assert life.newest().state is State.REJECTED
+    assert not list((life.repository / life.model).glob("*/MLmodel"))
+
+
+def test_a_strategy_and_its_checks_may_come_from_a_form(life: Life):
+    life.deploy(life.version(1.0))
+    second = life.version(2.0)
+    form = '{"name": "Canary", "steps": "[50]", "bake": "1", "soak": "0", "pause": 1}'
+    with pytest.raises(AirflowFailException, match="no clear verdict after a pause"):
+        life.deploy(second, "run-2", strategy=form, checks='[{"metric": "error_rate", "min_samples": 1000}]')
+    assert life.deploy(second, "run-3", strategy=form, checks="[]", allow_quarantined=True)["state"] == "SUCCEEDED"
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"strategy": "sometimes"}, "is not a strategy"),
+        ({"strategy": {"name": "Canary", "steps": [120]}}, "not whole per cent"),
+        ({"checks": [{"metric": "accuracy"}]}, "is no metric of a gate"),
+        ({"trust": "everything"}, "trust"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_anything_changes(life: Life, more, reason):
+    with pytest.raises(AirflowFailException, match=reason):
+        life.deploy(life.version(1.0), **more)
+    assert life.ledger.newest() is None
