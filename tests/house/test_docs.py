@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from model_lifecycle.get_provider_info import get_provider_info
+from tests.house import capabilities
 from tests.house.pages import DOCS, PAGES, README, ROOT, anchors, blocks, dead_links, faults, links, regions
 
 INFO = get_provider_info()
@@ -123,3 +124,18 @@ def test_a_dead_link_is_found(link: str):
 
 def test_anchors_are_those_that_github_makes():
     assert anchors("# A `b_c` & d!\n## Never run, or [so](x.md)\n") == {"a-b_c--d", "never-run-or-so"}
+
+
+def test_the_table_of_what_serving_systems_can_do_is_what_the_hooks_say():
+    """If this fails, run ``python -m tests.house.capabilities``."""
+    text = capabilities.PAGE.read_text()
+    assert text == capabilities.written(text)
+
+
+def test_a_table_that_is_no_longer_so_is_found():
+    text = capabilities.PAGE.read_text()
+    assert text != capabilities.written(text).replace("| yes |", "| no |", 1)
+
+
+def test_nothing_is_said_of_a_serving_system_that_is_none():
+    assert {key for key, _, _ in capabilities.systems()} == capabilities.KNOWN.keys()
