@@ -28,8 +28,10 @@ class Blob:
         return cls(lambda length, offset: data[offset : offset + length], len(data))
 
     def read(self, offset: int, length: int) -> bytes:
-        """Up to ``length`` bytes from ``offset``, none before the first; small reads side by side cost one of the file."""
-        length = max(0, min(length, self.size - offset)) if offset >= 0 else 0
+        """Up to ``length`` bytes from ``offset``, also from outside; small reads side by side are one."""
+        length = min(length, self.size - offset)
+        if length <= 0 or offset < 0:
+            return b""
         if length > WINDOW:
             return self._exactly(offset, length)
         if not self._at <= offset <= offset + length <= self._at + len(self._window):

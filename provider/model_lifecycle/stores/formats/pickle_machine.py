@@ -87,7 +87,7 @@ class Machine:
     def __post_init__(self) -> None:
         self.position = self.start
         self.stack: list[Any] = []
-        self.memo: dict[int, Any] = {}
+        self.memo: dict[int | bytes, Any] = {}
         self._texts = MAX_TEXTS
 
     @property
@@ -124,7 +124,10 @@ class Machine:
         return data
 
     def line(self) -> bytes:
-        """The bytes up to the next line feed, only the first of them if they are many."""
+        """The bytes up to the next line feed, only the first of them if they are many.
+
+        Where the file ends without one, the machine that is written in Python drops the last byte and goes on.
+        """
         kept, ask = b"", 256
         while data := self.blob.read(self.position, ask):
             cut = data.find(b"\n")
@@ -134,7 +137,7 @@ class Machine:
                 return kept
             ask = MAX_LINE
             self.trip.step(self.where, 64)
-        raise Halt
+        return kept[:-1]
 
     def argument(self, info: pickletools.OpcodeInfo) -> bytes:
         """The argument of an opcode, cut where it is too long to be of interest."""

@@ -20,16 +20,16 @@ _PLAIN_INT = re.compile(rb"-?\d{1,18}")
 _INDEX = re.compile(rb"[ \t\r\v\f]*\+?0*(?P<digits>[\d_]+?)[ \t\r\v\f]*")
 
 
-def number_of(line: bytes) -> int:
-    """The number of a memo entry, which may be written with signs, zeros and underscores.
+def key_of(line: bytes) -> int | bytes:
+    """The key of a memo entry, which may be written with signs, zeros and underscores, and be of any length.
 
-    :raises Halt: if it is none, or too large for the machine.
+    :raises Halt: if it is no number.
     """
     found = _INDEX.fullmatch(line.split(b"\0")[0])
-    digits = found["digits"].replace(b"_", b"").lstrip(b"0") if found else b"x"
-    if not found or len(digits) > 18:
+    if not found:
         raise Halt
-    return int(digits or b"0")
+    digits: bytes = found["digits"].replace(b"_", b"").lstrip(b"0")
+    return digits if len(digits) > 18 else int(digits or b"0")
 
 
 def _text(encoding: str, errors: str = "strict") -> Act:
@@ -51,8 +51,8 @@ def _quoted(machine: Machine, line: bytes) -> None:
 
 
 def _int(machine: Machine, line: bytes) -> None:
-    text = line.split(b"\0")[0]  # as in C
-    if len(line) < MAX_LINE and not _INT.fullmatch(text):
+    text = line.split(b"\0")[0]  # as in C, which also takes nothing at all for a number there
+    if len(line) < MAX_LINE and text == line and not _INT.fullmatch(text):
         raise Halt
     if text in (b"00", b"01"):
         machine.stack.append(text == b"01")
@@ -61,7 +61,7 @@ def _int(machine: Machine, line: bytes) -> None:
 
 
 def _float(machine: Machine, line: bytes) -> None:
-    if len(line) < MAX_LINE and not _FLOAT.fullmatch(line.split(b"\0")[0]):
+    if len(line) < MAX_LINE and b"\0" not in line and not _FLOAT.fullmatch(line):
         raise Halt
     machine.stack.append(VALUE)
 

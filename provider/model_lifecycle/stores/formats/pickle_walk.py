@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from model_lifecycle.stores.formats.pickle_machine import MARK, MAX_ITEMS, VALUE, Halt, Machine, Made, Named
-from model_lifecycle.stores.formats.pickle_values import VALUES, Act, number_of
+from model_lifecycle.stores.formats.pickle_values import VALUES, Act, key_of
 
 
 def walk(machine: Machine) -> Machine:
@@ -40,23 +40,28 @@ def _tuple(count: int) -> Act:
     return act
 
 
-def _put(machine: Machine, argument: bytes, index: int | None = None) -> None:
+def _put(machine: Machine, key: int | bytes) -> None:
     if not machine.stack or machine.stack[-1] is MARK:
         raise Halt
-    if index is None:
-        index = len(machine.memo) if not argument else int.from_bytes(argument, "little")
-    machine.memo[index] = machine.stack[-1]
+    machine.memo[key] = machine.stack[-1]
 
 
-def _get(machine: Machine, argument: bytes, index: int | None = None) -> None:
-    key = int.from_bytes(argument, "little") if index is None else index
+def _get(machine: Machine, key: int | bytes) -> None:
     if key not in machine.memo:
         raise Halt
     machine.stack.append(machine.memo[key])
 
 
-def _by_line(act: Callable[[Machine, bytes, int], None]) -> Act:
-    return lambda machine, line: act(machine, line, number_of(line))
+def _by(act: Callable[[Machine, int | bytes], None], key: Callable[[bytes], int | bytes]) -> Act:
+    return lambda machine, argument: act(machine, key(argument))
+
+
+def _binary(argument: bytes) -> int:
+    return int.from_bytes(argument, "little")
+
+
+def _memoize(machine: Machine, _: bytes) -> None:
+    _put(machine, len(machine.memo))
 
 
 def _pop(machine: Machine, _: bytes) -> None:
@@ -197,10 +202,11 @@ _ACTS: dict[str, Act] = {
     "EMPTY_DICT": _dict,
     "SETITEM": _set_item,
     "SETITEMS": _set_items,
-    **dict.fromkeys(["BINPUT", "LONG_BINPUT", "MEMOIZE"], _put),
-    **dict.fromkeys(["BINGET", "LONG_BINGET"], _get),
-    "PUT": _by_line(_put),
-    "GET": _by_line(_get),
+    **dict.fromkeys(["BINPUT", "LONG_BINPUT"], _by(_put, _binary)),
+    **dict.fromkeys(["BINGET", "LONG_BINGET"], _by(_get, _binary)),
+    "PUT": _by(_put, key_of),
+    "GET": _by(_get, key_of),
+    "MEMOIZE": _memoize,
     "POP": _pop,
     "DUP": _dup,
     "GLOBAL": _global,

@@ -14,9 +14,8 @@ from model_lifecycle.stores.formats.trip import MAX_JSON, Trip
 MAX_MODULE_NAME = 256
 _CONTROL = bytes(set(range(32)) - {9, 10, 12, 13})
 _PYTHON = re.compile(rb"!!python/|tag:yaml\.org,2002:python|!<[^>]*python")
-_SUSPECT = re.compile(
-    rb'"(class_name|auto_map)"\s*:|\\u00(5[fF]|[46][1-9a-fA-F]|[57][0-9aA])'  # a letter written as an escape hides
-)
+# A letter that is written as an escape is a letter that shall not be found.
+_SUSPECT = re.compile(rb'"(class_name"\s*:\s*"|auto_map"\s*:)|\\u00(5[fF]|[46][1-9a-fA-F]|[57][0-9aA])')
 _REQUIREMENTS = re.compile(r"(requirements|constraints)[\w.-]*\.(txt|in)|conda\.ya?ml|python_env\.ya?ml")
 _PLACE = re.compile(
     r"^[\s\-\"']*(-e\b|--editable|-i\b|--index-url|--extra-index-url|-f\b|--find-links|--trusted-host|file:)"
@@ -73,7 +72,7 @@ def _check_json(blob: Blob, where: str, trip: Trip) -> None:
     value = parse(blob.read(0, MAX_JSON).removeprefix(codecs.BOM_UTF8), where, trip)
     if isinstance(value, dict) and "auto_map" in value:
         trip.need_code(where, "names Python classes in auto_map", "transformers imports them")
-    if isinstance(value, dict) and {"class_name", "config"} <= value.keys():
+    if isinstance(value, dict) and isinstance(value.get("class_name"), str) and "config" in value:
         keras.check_config(value, where, trip)
 
 
