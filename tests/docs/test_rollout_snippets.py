@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
-from model_lifecycle.core.gate import DEFAULT_CHECKS, Check
+from model_lifecycle.core.checks import Verdict, overall
+from model_lifecycle.core.counts import Counts
+from model_lifecycle.core.gate import DEFAULT_CHECKS, Check, Look, judge
 from model_lifecycle.core.release import State
 from model_lifecycle.core.strategy import BlueGreen, Canary, Shadow
 from model_lifecycle.operators.deploy import DeployModelOperator
@@ -137,6 +139,24 @@ def test_a_strategy_in_python(served: Life):
     deploy.checks = [replace(check, min_samples=20, max_ratio=20.0) for check in deploy.checks]
     deploy.deferrable = False
     assert deploy.execute(context("deploy", "run-2"))["state"] == "SUCCEEDED"
+
+
+def test_checks_and_what_they_decide():
+    # [START checks]
+    checks = [
+        Check("error_rate", hard_maximum=0.2),
+        Check("latency_p95", max_ratio=1.5),
+        Check("latency_p99", maximum=0.5, compare=False, failures=3, of=5),
+        Check("refusal_rate", critical=False),
+        Check("latency_p50", dry_run=True),
+    ]
+    # [END checks]
+    slow, right = Counts(1000, latency={0.7: 1000}), Counts(9000, latency={0.7: 9000})
+    found = judge(checks, [Look(datetime.min, slow, right)] * 3)
+    assert [str(one.verdict) for one in found] == ["PASS", "PASS", "FAIL", "PASS", "PASS"]
+    refused = Counts(1000, refused=900, latency={0.01: 1000})
+    found = judge(checks, [Look(datetime.min, refused, right)])
+    assert (overall(found), found[3].verdict) == (Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE)
 
 
 def test_the_evidence_is_read_from_the_ledger(served: Life, capsys: pytest.CaptureFixture[str]):
