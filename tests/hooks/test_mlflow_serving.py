@@ -25,7 +25,6 @@ from tests.servers.supervisor import SLOTS, SupervisorServer
 READY, LOADING, FAILED = VersionState.READY, VersionState.LOADING, VersionState.FAILED
 
 
-# [START contract]
 class TestMlflowServing(PublishedModels):
     @pytest.fixture
     def new_hook(
@@ -33,8 +32,6 @@ class TestMlflowServing(PublishedModels):
     ) -> NewHook:
         monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_ROUTED", mlflow_slots.connection(router_conn_id=haproxy_connection))
         return lambda: serving_hook("mlflow_routed")
-
-    # [END contract]
 
 
 @pytest.fixture

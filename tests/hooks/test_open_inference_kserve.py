@@ -19,7 +19,6 @@ def kserve_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KServeSe
         yield server
 
 
-# [START contract]
 class TestKServe(PublishedModels):
     @pytest.fixture
     def new_hook(
@@ -28,8 +27,6 @@ class TestKServe(PublishedModels):
         extra = {"repository": str(kserve_server.repository), "router_conn_id": haproxy_connection, "timeout": 60}
         connect(monkeypatch, kserve_server.port, "kserve_tried", **extra)
         return lambda: serving_hook("kserve_tried")
-
-    # [END contract]
 
     def test_a_server_that_starts_again_loads_what_it_had(self, hook, model, bring, kserve_server):
         bring(1)

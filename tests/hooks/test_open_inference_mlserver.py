@@ -11,7 +11,6 @@ from tests.hooks.test_open_inference import connect
 from tests.servers.mlserver import MLServerServer
 
 
-# [START contract]
 class TestMLServer(PublishedModels):
     @pytest.fixture
     def new_hook(
@@ -20,6 +19,3 @@ class TestMLServer(PublishedModels):
         extra = {"repository": str(mlserver_server.repository), "router_conn_id": haproxy_connection, "timeout": 60}
         connect(monkeypatch, mlserver_server.port, "mlserver_tried", **extra)
         return lambda: serving_hook("mlserver_tried")
-
-
-# [END contract]
