@@ -7,10 +7,12 @@ of a canary's own requests that the canary itself fails.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +25,11 @@ from model_lifecycle.core.gate import DEFAULT_CHECKS
 from model_lifecycle.core.release import Release, State
 from model_lifecycle.core.strategy import Canary
 from tests import models
-from tests.callers import Load
+from tests.callers import Load, Question
 from tests.operators.life import Life, number
 from tests.servers.haproxy import HaproxyServer
 from tests.servers.scorer import ScorerServer
+from tests.servers.supervisor import SupervisorServer
 
 CHECKS = [replace(check, min_samples=100) for check in DEFAULT_CHECKS]
 SECOND = timedelta(seconds=1)
@@ -179,3 +182,40 @@ def test_an_endpoint_without_a_router_that_cannot_copy_says_so_before_anything_c
     with pytest.raises(AirflowFailException, match="cannot copy its requests, which Shadow needs.*envoy"):
         routed.deploy(made(routed, 2), "run-2", strategy='{"name": "Shadow"}')
     assert routed.ledger.generation() == generation
+
+
+def served_by_mlflow(model: str) -> Question:
+    """A request of MLflow's own server; only the router knows which version answered."""
+
+    def read(value: Any, headers: Message) -> tuple[int, bool]:
+        version = int(headers["x-model-version"])
+        found = [next(iter(one.values())) if isinstance(one, dict) else one for one in value["predictions"]]
+        return version, found == [11.0 + 100 * version, 22.0 + 100 * version]
+
+    rows = {"columns": ["x", "y"], "data": [[1.0, 10.0], [2.0, 20.0]]}
+    return Question(f"/{model}", json.dumps({"dataframe_split": rows}), read)
+
+
+def test_a_version_whose_process_dies_under_load_goes_back_and_the_old_one_never_stops(
+    life: Life, mlflow_slots: SupervisorServer, haproxy_server: HaproxyServer, haproxy_connection: str, monkeypatch
+):
+    connection = json.loads(mlflow_slots.connection(router_conn_id=haproxy_connection))
+    connection["extra"] = {**connection["extra"], "trust": "code"}
+    monkeypatch.setenv("AIRFLOW_CONN_SCORER_DEFAULT", json.dumps(connection))
+    life.deploy(life.version(100.0))
+    dies = "os._exit(9) if next(asked) > 40 else None; return rows.x + rows.y + 200"
+    folder = models.scripted(life.folder / "dies", dies, before=BEFORE)
+    (folder / "input_example.json").write_text(json.dumps({"columns": ["x", "y"], "data": [[1.0, 10.0]]}))
+    load = Load(haproxy_server.port, served_by_mlflow(life.model))
+    load.start()
+    try:
+        release = canary(life, life.register(life.upload(folder)), PATIENT)
+        assert release.state is State.ROLLED_BACK
+        assert "error_rate: " in release.reason or "version 2 is no longer ready" in release.reason
+        assert_old_version_serves(life, load)
+    finally:
+        load.end()
+    assert {reply.version for reply in load.replies if reply.right} == {1, 2}
+    failed = [reply for reply in load.replies if reply.fault]
+    print(f"{release.reason}; {load.told()}; {len(failed)} were the dying version's own")
+    assert all(re.match("502|503|RemoteDisconnected", str(reply.fault)) for reply in failed)
