@@ -51,6 +51,7 @@ def get_provider_info() -> dict[str, Any]:
                     "model_lifecycle.operators.promote",
                     "model_lifecycle.operators.reconcile",
                     "model_lifecycle.operators.register",
+                    "model_lifecycle.operators.release",
                     "model_lifecycle.operators.rollback",
                     "model_lifecycle.operators.upload",
                 ],

@@ -31,6 +31,7 @@ OVERLOOKED = {
     "hooks/serving.py": "tests/hooks/test_open_inference.py",
     "stores/base.py": "tests/stores/test_local.py",
     "operators/base.py": "tests/operators/test_upload.py",
+    "operators/release.py": "tests/operators/test_deploy.py",
     "sensors/base.py": "tests/sensors/test_version.py",
     "stores/webhdfs_calls.py": "tests/stores/test_webhdfs.py",
     "stores/webhdfs_errors.py": "tests/stores/test_webhdfs.py",

@@ -28,7 +28,7 @@ from model_lifecycle.core.models import Endpoint
 from model_lifecycle.core.plan import Change
 from model_lifecycle.core.release import State
 from model_lifecycle.core.strategy import AllAtOnce, BlueGreen, Canary, Shadow
-from model_lifecycle.operators import deploy, rollback
+from model_lifecycle.operators import deploy, release, rollback
 from model_lifecycle.operators.deploy import DeployModelOperator
 from model_lifecycle.operators.rollback import RollbackModelOperator
 from model_lifecycle.releases.reconcile import reconcile
@@ -134,8 +134,8 @@ def inhabited(history: History) -> Iterator[None]:
     clock = SimpleNamespace(now=lambda tz=None: history.world.now)
     time = SimpleNamespace(sleep=history.world.sleep)
     with (
-        patch.object(deploy, "open_rollout", history.rollout),
-        patch.multiple(deploy, datetime=clock, time=time),
+        patch.multiple(release, open_rollout=history.rollout, datetime=clock, time=time),
+        patch.object(deploy, "datetime", clock),
         patch.object(rollback, "datetime", clock),
         patch("model_lifecycle.releases.rollout.time", time),
     ):

@@ -14,8 +14,8 @@ from model_lifecycle.core.plan import Change, Standing
 from model_lifecycle.core.release import Release
 from model_lifecycle.core.strategy import AllAtOnce
 from model_lifecycle.operators.base import ModelLifecycleOperator
-from model_lifecycle.operators.deploy import ReleaseOperator, as_served
 from model_lifecycle.operators.links import ModelVersionLink, publish_version_link
+from model_lifecycle.operators.release import ReleaseOperator, as_served
 from model_lifecycle.releases.rollout import Rollout, outcome
 
 

@@ -14,7 +14,7 @@ from model_lifecycle.core.plan import Change, Served
 from model_lifecycle.core.release import Release, State
 from model_lifecycle.core.strategy import AllAtOnce
 from model_lifecycle.operators.base import ModelLifecycleOperator, task_key
-from model_lifecycle.operators.deploy import ReleaseOperator, as_served
+from model_lifecycle.operators.release import ReleaseOperator, as_served
 from model_lifecycle.releases.rollout import Rollout, outcome
 
 

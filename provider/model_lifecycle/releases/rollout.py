@@ -24,14 +24,16 @@ from model_lifecycle.core.actions import (
     Wait,
 )
 from model_lifecycle.core.checks import Measurement, log_evidence
-from model_lifecycle.core.errors import Conflict, ModelLifecycleError, NotFound, Rejected, Unavailable
+from model_lifecycle.core.errors import Conflict, ModelLifecycleError, Rejected, Unavailable
 from model_lifecycle.core.examples import Columns
-from model_lifecycle.core.models import CHAMPION, PREVIOUS, Endpoint, ModelUri
+from model_lifecycle.core.models import Endpoint, ModelUri
 from model_lifecycle.core.plan import Change, Plan
-from model_lifecycle.core.release import Release, State, aliases_after, following, opening
+from model_lifecycle.core.release import Release, State, following, opening
 from model_lifecycle.core.rollout import LOADED, given_up, next_action, pause_after_look, watched
 from model_lifecycle.hooks.registry import ModelRegistryHook
 from model_lifecycle.hooks.serving import ServingHook, VersionState
+from model_lifecycle.releases.aliases import Aliases
+from model_lifecycle.releases.late import Late
 from model_lifecycle.releases.proofs import PROOFS, TOLERANCE, Prover
 from model_lifecycle.releases.watch import Watch
 from model_lifecycle.stores.base import ModelStore
@@ -66,6 +68,7 @@ class Rollout:
         self.store, self.serving, self.registry = store, serving, registry
         self.ledger = Ledger(store, endpoint)
         self.actor, self.clock = dict(actor), clock
+        self.aliasing = Aliases(registry, self.model)
         self.prover = Prover(self.model, serving, store, self._artifact, inputs)
         self.writer = writer or uuid4().hex[:12]
         self._seen = watched
@@ -167,13 +170,7 @@ class Rollout:
 
     def aliases(self) -> dict[str, int]:
         """The versions that ``champion`` and ``previous`` name now."""
-        found = {}
-        for alias in (CHAMPION, PREVIOUS):
-            try:
-                found[alias] = self.registry.get(ModelUri(self.model, alias=alias)).version
-            except NotFound:
-                continue
-        return found
+        return self.aliasing.found()
 
     def _perform(self, release: Release, action: Action) -> tuple[Release, Wait | None]:
         match action:
@@ -192,7 +189,7 @@ class Rollout:
                 log.info("Mirroring %s: %s", self.endpoint, dict(mirrored))
                 self._fenced(release, action, lambda: self.serving.mirror(self.model, mirrored))
             case Align(aliases=aliases):
-                self._fenced(release, action, lambda: self._align(aliases))
+                self._fenced(release, action, lambda: self.aliasing.align(aliases))
             case Unload(version=version):
                 log.info("Retiring version %s from %s", version, self.endpoint)
                 self._fenced(release, action, lambda: self.serving.unload(self.model, version))
@@ -220,31 +217,8 @@ class Rollout:
         try:
             self.ledger.require_newest(release.generation)
         except Conflict:
-            self._mend(action)
+            Late(self.serving, self.ledger, self.aliasing).mend(action)
             raise
-
-    def _mend(self, action: Action) -> None:
-        """Undo an effect that came when others had moved on: who works now repairs it, and if nobody does, we do."""
-        mended = 0
-        try:
-            while (newest := self.ledger.newest()) and newest.state.terminal and newest.generation != mended:
-                self._put_back(action, newest)
-                mended = newest.generation
-        except ModelLifecycleError as error:
-            log.error("%s came too late and cannot be put back: %s", action, error)
-
-    def _put_back(self, action: Action, newest: Release) -> None:
-        if isinstance(action, Route) and newest.traffic is not None:
-            if self.serving.traffic(self.model) == action.traffic != newest.traffic:
-                log.warning("%s came too late; routing %s: %s", action, self.endpoint, newest.traffic)
-                self.serving.route(self.model, newest.traffic)
-        elif isinstance(action, Mirror):
-            if action.mirrored and self.serving.mirrored(self.model) == action.mirrored:
-                self.serving.mirror(self.model, {})
-        elif isinstance(action, Align):
-            found, right = self.aliases(), aliases_after(self.ledger.releases())
-            late = {name: right[name] for name, of in action.aliases.items() if found.get(name) == of != right[name]}
-            self._align(late)
 
     def _append(self, release: Release, state: State, reason: str = "", **more: Any) -> Release:
         entry = following(release.last, state, self.clock(), self.writer, reason=reason, **more)
@@ -306,17 +280,6 @@ class Rollout:
             return self._append(release, release.state, f"version {served.version} staged", mark=LOADED)
         failed = State.ROLLBACK_FAILED if release.state is State.ROLLING_BACK else State.REJECTED
         return self._enter(release, Enter(failed, f"version {served.version} cannot be loaded: {faults[0]}"))
-
-    def _align(self, aliases: Mapping[str, int | None]) -> None:
-        for alias in (PREVIOUS, CHAMPION):
-            if alias not in aliases:
-                continue
-            version = aliases[alias]
-            log.info("Alias %s of %s: version %s", alias, self.model, version)
-            if version is None:
-                self.registry.delete_alias(self.model, alias)
-            else:
-                self.registry.set_alias(self.model, alias, version)
 
     def _smoke(self, release: Release, action: Smoke) -> Release:
         tolerance = float(release.plan.strategy.get("tolerance", TOLERANCE))

@@ -155,13 +155,10 @@ class ArtifactStore:
         return [name for folder in [model, *logs] for name in self._sweep(folder, datetime.now(UTC) - older_than)]
 
     def logs(self) -> Sequence[str]:
-        """The names of all logs; what lies there and cannot be one is left out."""
-        folders = self.files.children(RELEASES_FOLDER)
-        found = [f"{conn_id}/{model}" for conn_id in folders for model in self._models(conn_id)]
+        """The names of all logs."""
+        folders = [name for name in self.files.children(RELEASES_FOLDER) if layout.is_log(f"{name}/model")]
+        found = [f"{name}/{model}" for name in folders for model in self.files.children(f"{RELEASES_FOLDER}/{name}")]
         return [log for log in found if layout.is_log(log)]
-
-    def _models(self, conn_id: str) -> Iterable[str]:
-        return self.files.children(f"{RELEASES_FOLDER}/{conn_id}") if layout.is_log(f"{conn_id}/model") else ()
 
     def generations(self, log: str) -> Sequence[int]:
         """The generations a log holds, in rising order."""
