@@ -15,8 +15,8 @@ from tests.house.pages import DOCS, PAGES, README, ROOT, anchors, blocks, dead_l
 INFO = get_provider_info()
 TYPES = {one["connection-type"]: one for one in INFO["connection-types"]}
 SOURCES = sorted([*(ROOT / "dags").rglob("*.py"), *(ROOT / "tests").rglob("*.py")])
-STRUCTURE = {"verify", "timeout"}
-"""Extras that every connection has, described once."""
+SHARED = {"verify", "timeout"}
+"""Extras that almost every connection has, described once."""
 
 
 def name_of(page: Path) -> str:
@@ -54,7 +54,7 @@ def test_every_connection_type_has_its_row_with_its_hook_its_page_and_its_extras
     row, connection = rows[0], TYPES[kind]
     assert f"`{connection['hook-class-name'].rpartition('.')[2]}`" in row
     assert links(row), "no page"
-    assert [extra for extra in connection["conn-fields"].keys() - STRUCTURE if f"`{extra}`" not in row] == []
+    assert [extra for extra in connection["conn-fields"].keys() - SHARED if f"`{extra}`" not in row] == []
 
 
 @pytest.mark.parametrize("kind", sorted(TYPES))
