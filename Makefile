@@ -28,8 +28,9 @@ lint: install ## Check style, types and the floors of the house
 servers: install ## Install the servers that the tests start, each into an environment of its own
 	@.venv/bin/python -m tests.servers.environments
 
+# Two at a time, a file each: most tests wait for a server.
 test: lint servers ## Run every check and every test, real HDFS included
-	@$(PYTEST) $(ARGS)
+	@$(PYTEST) -n 2 --dist loadfile $(ARGS)
 
 soak: servers ## Run the long tests
 	@$(PYTEST) -m soak $(ARGS)
