@@ -47,6 +47,18 @@ def test_a_shadow_goes_on_as_the_strategy_after_it():
     assert (terms.shadow, terms.share, terms.steps, terms.bake, terms.soak) == (60.0, 100, (10,), 120.0, 180.0)
 
 
+def test_a_shadow_has_its_own_rhythm_whatever_comes_after_it():
+    then = Canary(steps=(10,), interval=timedelta(seconds=30), pause=MINUTE * 9)
+    terms = Terms.of(Shadow(MINUTE, interval=timedelta(seconds=5), pause=MINUTE * 2, then=then).to_dict())
+    assert (terms.in_shadow().interval, terms.in_shadow().pause) == (5.0, 120.0)
+    assert (terms.interval, terms.pause) == (30.0, 540.0)
+
+
+def test_a_shadow_and_the_steps_after_it_share_one_error():
+    assert Terms.of(Canary().to_dict()).alpha == Terms.of(Shadow().to_dict()).alpha == 0.05
+    assert Terms.of(Shadow(then=Canary()).to_dict()).alpha == 0.025
+
+
 @pytest.mark.parametrize("bake", [timedelta(seconds=2), MINUTE, timedelta(hours=5)])
 def test_there_are_several_looks_in_a_bake_and_no_more_than_one_a_second(bake):
     interval = Terms.of(Canary(bake=bake).to_dict()).interval

@@ -57,6 +57,16 @@ def watched(state: State) -> bool:
     return state in (State.SHADOW, State.BAKING, State.PAUSED, State.SOAKING)
 
 
+def terms_of(release: Release) -> Terms:
+    """The terms that hold in the present state."""
+    terms = Terms.of(release.plan.strategy)
+    return terms.in_shadow() if _is_shadowed(release) else terms
+
+
+def _is_shadowed(release: Release) -> bool:
+    return release.state is State.SHADOW or (release.state is State.PAUSED and release.step is None)
+
+
 def verdict_of(release: Release, measured: Sequence[Measurement]) -> Verdict:
     """What the checks say together; a release that asks nothing is content with time."""
     return overall(measured) if Terms.of(release.plan.strategy).checks else Verdict.PASS
@@ -121,8 +131,7 @@ def _split(release: Release) -> dict[int, int]:
 
 def _copies(release: Release) -> dict[int, int]:
     """What is to be copied in the present state."""
-    shadowed = release.state is State.SHADOW or (release.state is State.PAUSED and release.step is None)
-    return {release.plan.target.version: Terms.of(release.plan.strategy).share} if shadowed else {}
+    return {release.plan.target.version: terms_of(release).share} if _is_shadowed(release) else {}
 
 
 def _repair(release: Release, seen: Observation, traffic: Mapping[int, int]) -> Action | None:
@@ -178,7 +187,7 @@ def _pause(release: Release, seen: Observation, now: datetime) -> Action:
         return Enter(State.ROLLING_BACK, _because(seen.measured, verdict))
     if verdict is Verdict.PASS:
         return Enter(State.JUDGING, _because(seen.measured, verdict), step=release.step)
-    lasts = timedelta(seconds=Terms.of(release.plan.strategy).pause)
+    lasts = timedelta(seconds=terms_of(release).pause)
     if now < release.since + lasts:
         return _next_look(release, now, release.since + lasts)
     why = _because(seen.measured, verdict)
@@ -191,7 +200,7 @@ def _because(measured: Sequence[Measurement], verdict: Verdict) -> str:
 
 
 def _next_look(release: Release, now: datetime, end: datetime) -> Wait:
-    return Wait(min(end, now + timedelta(seconds=Terms.of(release.plan.strategy).interval)))
+    return Wait(min(end, now + timedelta(seconds=terms_of(release).interval)))
 
 
 def _move(release: Release, seen: Observation, now: datetime) -> Action:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 from model_lifecycle.core.errors import Invalid
-from model_lifecycle.core.gate import Check
+from model_lifecycle.core.gate import ALPHA, Check
 
 MARGIN = timedelta(hours=1)
 """What loading, proving and retries may take besides the strategy's own waits."""
@@ -26,6 +26,7 @@ class Terms:
     :param shadow: seconds of copied requests before any traffic moves, ``share`` per cent of them.
     :param interval: seconds between two looks.
     :param pause: seconds that an inconclusive step may go on before the release is rolled back.
+    :param shadow_interval: the same two for the shadow.
     :param checks: what is asked at each look.
     """
 
@@ -36,6 +37,8 @@ class Terms:
     share: int = 100
     interval: float = 15.0
     pause: float = 0.0
+    shadow_interval: float = 15.0
+    shadow_pause: float = 0.0
     checks: tuple[Check, ...] = ()
 
     @classmethod
@@ -44,6 +47,15 @@ class Terms:
         known = {name: strategy[name] for name in cls.__dataclass_fields__ if name in strategy}
         checks = tuple(Check.from_dict(check) for check in known.pop("checks", ()))
         return cls(**{**known, "steps": tuple(known.get("steps", ())), "checks": checks})
+
+    def in_shadow(self) -> Terms:
+        """The terms while requests are only copied."""
+        return replace(self, interval=self.shadow_interval, pause=self.shadow_pause)
+
+    @property
+    def alpha(self) -> float:
+        """The share of healthy releases that the comparisons of a shadow, or those of all steps, may roll back."""
+        return ALPHA / 2 if self.steps and self.shadow else ALPHA
 
     @property
     def gated(self) -> bool:
@@ -163,12 +175,12 @@ class Shadow:
         """JSON values for the ledger."""
         then = self.then.to_dict()
         return {
-            "interval": (self.interval or _every(self.duration)).total_seconds(),
-            "pause": self.pause.total_seconds(),
             **then,
             "name": f"Shadow, then {then['name']}",
             "shadow": self.duration.total_seconds(),
             "share": self.share,
+            "shadow_interval": (self.interval or _every(self.duration)).total_seconds(),
+            "shadow_pause": self.pause.total_seconds(),
         }
 
     @property

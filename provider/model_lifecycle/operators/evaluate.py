@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import file_digest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.common.compat.sdk import conf
 from airflow.sdk import Context, ObjectStoragePath
 
 from model_lifecycle.core.checks import Measurement, Verdict, log_evidence, report
 from model_lifecycle.core.errors import Invalid, NotFound
 from model_lifecycle.core.manifest import Manifest
 from model_lifecycle.core.models import CHAMPION, ModelUri, ModelVersion
-from model_lifecycle.operators.base import ModelLifecycleOperator, task_key
+from model_lifecycle.core.trust import TrustPolicy
+from model_lifecycle.operators.base import SECTION, ModelLifecycleOperator, task_key
 from model_lifecycle.operators.data import input_columns, read_table, scores, split_labels
+from model_lifecycle.stores.trusted import TrustedStore
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,8 +31,8 @@ NOBODY = "nobody"
 class EvaluateModelOperator(ModelLifecycleOperator):
     """Judge a candidate against the champion on the same newest labelled rows.
 
-    Both versions are fetched, proven and loaded by MLflow in this worker, so their code runs here. The verdict rests
-    on the confidence interval of the difference: PASS if the candidate is surely better by ``margin``, FAIL if it is
+    Both versions are fetched, proven, looked through by the trust policy, and loaded by MLflow in this worker. The
+    verdict rests on the confidence interval of the difference: PASS if the candidate is surely better by ``margin``, FAIL if it is
     surely not, INCONCLUSIVE if the rows cannot tell. Without a champion the candidate has to beat the constant
     prediction. Data that a version was trained on, as recorded by :class:`UploadModelOperator`, is refused.
 
@@ -43,6 +46,8 @@ class EvaluateModelOperator(ModelLifecycleOperator):
     :param metric: a metric of :mod:`model_lifecycle.core.quality`.
     :param margin: the smallest improvement that counts, in units of the metric; negative is a tolerated loss.
     :param min_samples: fewer rows are INCONCLUSIVE.
+    :param trust: what the versions' files may be and may name, see :class:`~model_lifecycle.core.trust.TrustPolicy`;
+        by default what ``[model_lifecycle] trust`` says.
     :returns: the verdict with its evidence, JSON.
     """
 
@@ -65,6 +70,7 @@ class EvaluateModelOperator(ModelLifecycleOperator):
         metric: str = "log_loss",
         margin: float = 0.0,
         min_samples: int = 500,
+        trust: Mapping[str, Any] | str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -75,6 +81,7 @@ class EvaluateModelOperator(ModelLifecycleOperator):
         self.metric = metric
         self.margin = margin
         self.min_samples = min_samples
+        self.trust = trust
 
     def perform(self, context: Context, **resumed: Any) -> dict[str, Any]:
         """Predict with both, compare, and say why."""
@@ -122,7 +129,7 @@ class EvaluateModelOperator(ModelLifecycleOperator):
     def _predict(self, version: ModelVersion, features: pd.DataFrame) -> list[float]:
         from mlflow import pyfunc
 
-        store = self.model_store()
+        store = TrustedStore(self.model_store(), self._policy())
         manifest = store.read_manifest(version.artifact_uri)
         self._refuse_training_data(version, manifest)
         inputs = features[input_columns(manifest.signature, features)]
@@ -130,6 +137,9 @@ class EvaluateModelOperator(ModelLifecycleOperator):
             store.fetch(version.artifact_uri, Path(folder) / "artifact")
             model = pyfunc.load_model(str(Path(folder) / "artifact"), suppress_warnings=True)
             return scores(model.predict(inputs))
+
+    def _policy(self) -> TrustPolicy:
+        return TrustPolicy.parse(self.trust or conf.get(SECTION, "trust", fallback=None))
 
     def _refuse_training_data(self, version: ModelVersion, manifest: Manifest) -> None:
         with ObjectStoragePath(self.data).open("rb") as file:

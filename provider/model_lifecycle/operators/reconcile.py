@@ -10,11 +10,12 @@ from typing import Any
 from airflow.sdk import Context
 
 from model_lifecycle.core.errors import ModelLifecycleError
+from model_lifecycle.core.models import Endpoint
 from model_lifecycle.core.release import Release
 from model_lifecycle.operators.base import ModelLifecycleOperator, actor
 from model_lifecycle.releases.opening import open_rollout
 from model_lifecycle.releases.reconcile import is_orphan, reconcile
-from model_lifecycle.releases.rollout import Rollout
+from model_lifecycle.stores.ledger import Ledger
 
 ENDED = ("success", "failed", "skipped", "removed", "upstream_failed")
 
@@ -70,12 +71,12 @@ class ReconcileReleasesOperator(ModelLifecycleOperator):
         return self.grace if isinstance(self.grace, timedelta) else timedelta(seconds=float(self.grace))
 
     def _reconcile(self, context: Context, endpoint: str) -> Release | None:
-        rollout: Rollout = open_rollout(
-            endpoint, store=self.store_uri(), registry_conn_id=self.registry_connection(), actor=actor(context)
-        )
-        newest = rollout.ledger.newest()
+        newest = Ledger(self.model_store(), Endpoint.parse(endpoint)).newest()
         if newest is None or not is_orphan(newest, is_alive(context), datetime.now(UTC), self._grace()):
             return None
+        rollout = open_rollout(
+            endpoint, store=self.store_uri(), registry_conn_id=self.registry_connection(), actor=actor(context)
+        )
         return reconcile(rollout, newest)
 
 
@@ -84,7 +85,7 @@ def is_alive(context: Context) -> Any:
 
     def alive(who: Mapping[str, str]) -> bool:
         if not {"dag", "run", "task"} <= who.keys():
-            return False  # not a task: only its deadline can tell
+            return True  # not a task: only its deadline can tell
         ti: Any = context["ti"]
         place = int(who["map_index"]) if "map_index" in who else None
         found = ti.get_task_states(dag_id=who["dag"], task_ids=[who["task"]], run_ids=[who["run"]], map_index=place)

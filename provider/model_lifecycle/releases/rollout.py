@@ -245,7 +245,8 @@ class Rollout:
         watch = self._watch
         if watch is not None and watch.is_of(release) and state is not release.state:
             measured = watch.measure(release, self.clock())
-            log_evidence(log, f"version {release.plan.target.version} on {self.endpoint}", measured)
+            if measured:
+                log_evidence(log, f"version {release.plan.target.version} on {self.endpoint}", measured)
             evidence = watch.evidence(release, measured)
         if state in (State.SHADOW, State.BAKING, State.SOAKING):
             counts = self.serving.counts(self.model)

@@ -10,7 +10,7 @@ from model_lifecycle.core.checks import Measurement, Verdict, report
 from model_lifecycle.core.counts import Counts
 from model_lifecycle.core.gate import Look, added_up, judge, remembered
 from model_lifecycle.core.release import Release, State
-from model_lifecycle.core.rollout import verdict_of
+from model_lifecycle.core.rollout import terms_of, verdict_of
 from model_lifecycle.core.strategy import Terms
 
 ALMOST = 0.9
@@ -40,7 +40,7 @@ class Watch:
 
     def is_due(self, release: Release, now: datetime) -> bool:
         """Whether it is time for the next look; there is always one at the end of the state."""
-        terms, since = Terms.of(release.plan.strategy), self.looks[-1].at if self.looks else release.since
+        terms, since = terms_of(release), self.looks[-1].at if self.looks else release.since
         due = now >= since + timedelta(seconds=terms.interval * ALMOST)
         return due or (since < release.since + _lasts(release, terms) <= now)
 
@@ -56,11 +56,11 @@ class Watch:
 
     def measure(self, release: Release, now: datetime) -> list[Measurement]:
         """What the checks say after the looks so far; an ERROR besides while the counts cannot be had (Law 6)."""
-        terms = Terms.of(release.plan.strategy)
+        terms = terms_of(release)
         if not terms.checks:
             return []
         end = release.state is State.PAUSED or now >= release.since + _lasts(release, terms)
-        found = judge(terms.checks, self.looks, _earlier(release), end=end)
+        found = judge(terms.checks, self.looks, _earlier(release), alpha=terms.alpha, end=end)
         if self.fault:
             found.append(Measurement("counts", Verdict.ERROR, reason=self.fault))
         return found
