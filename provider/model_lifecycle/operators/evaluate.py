@@ -32,9 +32,9 @@ class EvaluateModelOperator(ModelLifecycleOperator):
     """Judge a candidate against the champion on the same newest labelled rows.
 
     Both versions are fetched, proven, looked through by the trust policy, and loaded by MLflow in this worker. The
-    verdict rests on the confidence interval of the difference: PASS if the candidate is surely better by ``margin``, FAIL if it is
-    surely not, INCONCLUSIVE if the rows cannot tell. Without a champion the candidate has to beat the constant
-    prediction. Data that a version was trained on, as recorded by :class:`UploadModelOperator`, is refused.
+    verdict rests on the confidence interval of the difference: PASS if the candidate is surely better by ``margin``,
+    FAIL if it is surely not, INCONCLUSIVE if the rows cannot tell. Without a champion the candidate has to beat the
+    constant prediction. Data that a version was trained on, as recorded by :class:`UploadModelOperator`, is refused.
 
     The rival is noted as a tag on the candidate: cleared and run again after the champion has changed, the task
     compares with the same version as before and comes to the same verdict.
