@@ -63,7 +63,12 @@ def the_flights_demo(folder: Path) -> None:
     model.named_steps["columntransformer"].transformers[0][1].min_frequency = 1
     model.fit(rows, [0, 1] * 50)
     mlflow.sklearn.save_model(
-        model, str(folder), serialization_format="skops", input_example=rows.head(), pyfunc_predict_fn="predict_proba"
+        model,
+        str(folder),
+        serialization_format="skops",
+        input_example=rows.head(),
+        pyfunc_predict_fn="predict_proba",
+        pip_requirements=["scikit-learn"],
     )
     (folder / "profile.json").write_bytes(profile(rows).to_json())
 
@@ -73,6 +78,7 @@ def _column(kind: str) -> list[Any]:
 
 
 @good
+@models.quiet()
 def plain_skops(folder: Path) -> None:
     """Estimators that skops itself holds safe, for text too."""
     import numpy as np
@@ -89,9 +95,8 @@ def plain_skops(folder: Path) -> None:
     fitted = [KMeans(2, n_init=1, random_state=0), LogisticRegression(), SGDClassifier(), GaussianNB(), SVC()]
     fitted += [DummyClassifier(random_state=np.random.RandomState(1))]
     folder.mkdir()
-    with models.quiet():
-        for one in fitted:
-            skops.io.dump(one.fit(rows, labels), folder / f"{type(one).__name__}.skops")
+    for one in fitted:
+        skops.io.dump(one.fit(rows, labels), folder / f"{type(one).__name__}.skops")
     skops.io.dump(FunctionTransformer(np.log1p).fit(rows), folder / "function.skops")
     skops.io.dump(TfidfVectorizer().fit(["a few words", "some more words"]), folder / "text.skops", compression=8)
 
@@ -129,8 +134,9 @@ def safetensors_whose_length_begins_like_a_pickle(folder: Path) -> None:
 
 @good
 def onnx_with_its_data_beside_it(folder: Path) -> None:
-    model = raw.onnx(raw.node("MatMul"), raw.node("Mine", "mine"), tensors=(raw.external("weights.data"),),
-                     functions=(raw.field(1, "Mine") + raw.field(10, "mine") + raw.field(7, raw.node("Relu")),))  # fmt: skip
+    own = raw.field(1, "Mine") + raw.field(10, "mine") + raw.field(7, raw.node("Relu"))
+    tensors = (raw.external("weights.data"),)
+    model = raw.onnx(raw.node("MatMul"), raw.node("Mine", "mine"), tensors=tensors, functions=(own,))
     (folder / "onnx").mkdir(parents=True)
     (folder / "onnx" / "model.onnx").write_bytes(model)
     (folder / "onnx" / "weights.data").write_bytes(struct.pack("<100f", *range(100)))
@@ -153,7 +159,7 @@ def boosters(folder: Path) -> None:
     files(
         model__json=json.dumps(booster).encode(),
         model__ubj=raw.ubjson(booster),
-        lightgbm__txt=b"tree\nversion=v4\nnum_class=1\nfeature_names=a b\n\nTree=0\nleaf_value=0.1 -0.2\n\nend of trees\n",
+        lightgbm__txt=b"tree\nversion=v4\nnum_class=1\nfeature_names=a b\n\nTree=0\nleaf_value=0.1\n\nend of trees\n",
         model__cbm=b"CBM1" + struct.pack("<I", 40) + b"\x0c\0\0\0" * 12,
         MLmodel=json.dumps({"flavors": flavors}).encode(),
     )(folder)
@@ -168,7 +174,7 @@ def tables(folder: Path) -> None:
     rows.to_parquet(folder / "rows.parquet")
     rows.to_feather(folder / "rows.feather")
     rows.to_csv(folder / "rows.csv")
-    rows.to_json(folder / "rows.json", orient="split")
+    rows.to_json(folder / "rows.json", orient="split", date_format="iso")
     rows.to_csv(folder / "rows.csv.gz")
 
 
@@ -194,7 +200,7 @@ def text_that_begins_like_an_opcode(folder: Path) -> None:
 @good
 def yaml_and_requirements(folder: Path) -> None:
     files(
-        conda__yaml=b"name: m\nchannels: [conda-forge]\ndependencies:\n- python=3.11\n- pip:\n  - mlflow==3.17.2\n  - a>=1,<2; python_version > '3'\n",
+        conda__yaml=b"channels: [conda-forge]\ndependencies:\n- pip:\n  - a>=1,<2; python_version > '3'\n",
         python_env__yaml=b"python: 3.11.7\nbuild_dependencies: [pip==26.3]\ndependencies:\n- -r requirements.txt\n",
         requirements__txt=b"mlflow==3.17.2\nscikit-learn[alldeps]~=1.9\n-c constraints.txt\n# see the docs\n",
         constraints__txt=b"numpy<3\n",

@@ -429,7 +429,8 @@ def skops_of_the_first_protocol(command: str) -> Files:
 
 @bad("pickle")
 def skops_with_a_key_given_twice(command: str) -> Files:
-    text = '{"__module__": "os", "__class__": "system", "__loader__": "TypeNode", "__module__": "numpy", "__class__": "exp"}'
+    first, last = '"__module__": "os", "__class__": "system"', '"__module__": "numpy", "__class__": "exp"'
+    text = f'{{{first}, "__loader__": "TypeNode", {last}}}'
     return {"model.skops": raw.zipped({"schema.json": text.encode()})}
 
 
@@ -670,9 +671,8 @@ def keras_lambda_in_hdf5(command: str) -> Files:
 
 @bad("keras", name="keras architecture as json")
 def keras_json(command: str) -> Files:
-    return {
-        "model.json": b'{"class_name": "Sequential", "config": {"layers": [{"class_name": "L\\u0061mbda", "config": {}}]}}'
-    }
+    layers = b'"layers": [{"class_name": "L\\u0061mbda", "config": {}}]'
+    return {"model.json": b'{"class_name": "Sequential", "config": {' + layers + b"}}"}
 
 
 @bad("tensorflow_saved_model")

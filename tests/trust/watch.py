@@ -1,7 +1,7 @@
 """Inspect artifacts in a process of their own, under an audit hook that cannot be removed.
 
-``python -m tests.trust.watch <file>``: reads a list of ``[name, folder, policy]`` as JSON, writes for each what came of
-it and what was run, imported or opened for writing meanwhile, and the most memory that the process has had until then, in KiB.
+``python -m tests.trust.watch <file>``: reads a list of ``[name, folder, policy]`` as JSON. Writes for each what came of
+it, what was run, imported or opened for writing meanwhile, and the most memory the process has had until then, in KiB.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FORBIDDEN = (
 TEMPORARY = tempfile.gettempdir()
 
 seen: list[str] = []
-watching = False
+watching: list[bool] = []
 
 
 def hook(event: str, args: tuple[object, ...]) -> None:
@@ -44,21 +44,20 @@ def peak() -> int:
 
 
 def main(listed: Path) -> None:
-    global watching
     sys.addaudithook(hook)
     results = {}
     for name, folder, words in json.loads(listed.read_text()):
         path, policy = Path(folder), TrustPolicy.parse(words)
         manifest = describe(path, "model")
         seen.clear()
-        watching = True
+        watching.append(True)
         try:
             inspect(path, manifest, policy)
             outcome = None
         except ModelLifecycleError as error:
             outcome = [type(error).__name__, str(error)]
         finally:
-            watching = False
+            watching.clear()
         results[f"{name} | {words}"] = {"outcome": outcome, "seen": list(seen), "memory": peak()}
     listed.with_suffix(".results").write_text(json.dumps(results))
 

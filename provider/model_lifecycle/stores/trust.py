@@ -9,7 +9,7 @@ import os
 import stat
 from pathlib import Path
 
-from model_lifecycle.core.errors import Corrupt, Invalid, Unavailable
+from model_lifecycle.core.errors import Corrupt, Invalid, Unavailable, Untrusted
 from model_lifecycle.core.manifest import Manifest
 from model_lifecycle.core.names import MANIFEST_NAME
 from model_lifecycle.core.trust import TrustPolicy, untrusted
@@ -41,7 +41,7 @@ def inspect(folder: Path, manifest: Manifest, policy: TrustPolicy) -> None:
             deferred[path] = error
     unclaimed = [refusal for path, refusal in deferred.items() if path not in trip.claimed]
     if unclaimed:
-        raise unclaimed[0]
+        raise Untrusted(unclaimed[0].message, hint=unclaimed[0].hint)
 
 
 def _look(folder: Path, path: str, trip: Trip) -> None:

@@ -16,7 +16,7 @@ SUFFIXES = frozenset(_WORDS.split())
 _MAGIC = re.compile(
     rb"(?P<elf>\x7fELF)|(?P<windows>MZ)|(?P<mac>\xfe\xed\xfa[\xce\xcf]|[\xce\xcf]\xfa\xed\xfe|\xca\xfe\xba\xbe)"
     rb"|(?P<bytecode>[\x00-\xff]{2}\r\n[\x00-\x0f]\x00\x00\x00)|(?P<wasm>\x00asm)|(?P<llvm>BC\xc0\xde)"
-    rb"|(?P<script>(\xef\xbb\xbf)?#!)|(?P<archive>!<arch>\n)"
+    rb"|(?P<script>(\xef\xbb\xbf)?#![ \t]*[/A-Za-z][\t -~])|(?P<archive>!<arch>\n)"
 )
 _KINDS = {
     "elf": "a native library or program (ELF)",

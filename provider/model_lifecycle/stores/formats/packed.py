@@ -41,21 +41,21 @@ _ERRORS = (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError)
 
 
 def looks(blob: Blob) -> Packing | None:
-    """How the bytes are compressed, if they are: by the first bytes, and for weak marks by unpacking a little."""
+    """How the bytes are compressed, if they are: by the first bytes, and by unpacking a little."""
     head = blob.read(0, 1 << 14)
-    for packing, magic in _MAGIC.items():
-        if magic.match(head) and (packing in (Packing.GZIP, Packing.BZIP2) or _begins(packing, head)):
-            return packing
-    return None
+    return next((packing for packing, magic in _MAGIC.items() if magic.match(head) and _begins(packing, head)), None)
 
 
 def _begins(packing: Packing, head: bytes) -> bool:
+    """Tell whether something can be unpacked; the first bytes alone are those of other files too."""
     if packing is Packing.ZLIB and int.from_bytes(head[:2], "big") % 31:
         return False
+    stream = _Stream(packing)
     try:
-        return bool(_Stream(packing).take(head))
+        found = stream.take(head)
     except _ERRORS:
         return False
+    return bool(found) or stream.eof or packing is not Packing.ZLIB
 
 
 @contextmanager

@@ -20,6 +20,7 @@ MAX_TEXTS = 128 << 20
 """Bytes of all strings that are kept."""
 MAX_ITEMS = 64
 """Items of a tuple or a mapping that are kept."""
+_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _MODULE = re.compile(r"[^\W\d][\w-]*(\.[^\W\d][\w-]*)*")
 
 
@@ -68,6 +69,7 @@ class Machine:
     :ivar names: everything it would import, in order.
     :ivar unclear: calls or imports whose target cannot be told.
     :ivar called: whether something imported is called, made, or given a state.
+    :ivar extended: whether it imports by a number, which works only where that was registered before.
     :ivar persistent: whether it asks its loader for objects that lie elsewhere.
     :ivar complete: whether it reaches STOP.
     """
@@ -81,6 +83,7 @@ class Machine:
     names: dict[Named, None] = field(default_factory=dict)
     unclear: list[str] = field(default_factory=list)
     called: bool = False
+    extended: bool = False
     persistent: bool = False
     complete: bool = False
 
@@ -194,11 +197,13 @@ class Machine:
         if not _MODULE.fullmatch(module):
             raise Halt  # there is no such module
         self.names[Named(module, name)] = None
+        if not _NAME.fullmatch(name):
+            raise Halt  # and no such attribute
         self.stack.append(Named(module, name))
 
     def calls(self, target: Any, args: Any) -> None:
         """Put the result of a call on the stack."""
-        if not self.names and not self.unclear and not self.persistent:
+        if not self.names and not self.unclear and not self.extended and not self.persistent:
             raise Halt  # nothing was imported, so it is nothing that can be called
         self.called = True
         if not isinstance(target, Named):

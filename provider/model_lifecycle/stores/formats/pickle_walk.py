@@ -129,18 +129,20 @@ def _build(machine: Machine, _: bytes) -> None:
 
 
 def _extension(machine: Machine, _: bytes) -> None:
-    machine.unclear.append("an import by extension code")
+    machine.extended = True
     machine.stack.append(VALUE)
+
+
+def _persistent_line(machine: Machine, _: bytes) -> None:
+    # Plain loaders know no such objects, and torch knows none that is named by a line of text.
+    machine.persistent = True
+    raise Halt
 
 
 def _persistent(machine: Machine, _: bytes) -> None:
+    machine.pop()
     machine.persistent = True
     machine.stack.append(VALUE)
-
-
-def _persistent_value(machine: Machine, _: bytes) -> None:
-    machine.pop()
-    _persistent(machine, _)
 
 
 def _append(machine: Machine, _: bytes) -> None:
@@ -218,8 +220,8 @@ _ACTS: dict[str, Act] = {
     "NEWOBJ_EX": _new_with_keywords,
     "BUILD": _build,
     **dict.fromkeys(["EXT1", "EXT2", "EXT4"], _extension),
-    "PERSID": _persistent,
-    "BINPERSID": _persistent_value,
+    "PERSID": _persistent_line,
+    "BINPERSID": _persistent,
     "APPEND": _append,
     **dict.fromkeys(["APPENDS", "ADDITEMS"], _appends),
     "PROTO": _proto,

@@ -38,21 +38,23 @@ def check(blob: Blob, where: str, trip: Trip) -> bool:
     if not _JOBLIB.search(where):
         for machine in found:
             _approve(machine, trip)
-    approve(blob, where, trip, torch=blob.read(0, len(TORCH_MAGIC)) == TORCH_MAGIC)
+    old_torch = blob.read(0, len(TORCH_MAGIC)) == TORCH_MAGIC
+    approve(blob, where, trip, torch=old_torch, numbers_behind=old_torch)
     return True
 
 
-def approve(blob: Blob, where: str, trip: Trip, *, torch: bool = False) -> None:
+def approve(blob: Blob, where: str, trip: Trip, *, torch: bool = False, numbers_behind: bool = False) -> None:
     """Hold bytes that are known to be unpickled to the list of names, to the last of them.
 
-    :param torch: whether a torch loader gives the objects that lie elsewhere, and reads what follows by itself.
+    :param torch: whether a torch loader gives the objects that lie elsewhere.
+    :param numbers_behind: whether the loader reads what follows the pickles by itself, as raw numbers.
     :raises Untrusted: if a name is not on it, cannot be told, or the bytes are no whole pickle.
     """
     for machine in _one_after_the_other(blob, where, trip, arrays=True):
         _approve(machine, trip)
         if machine.persistent and not torch:
             raise trip.refuse(where, "is a pickle that asks for objects beside it", "nobody can say what it gets")
-        if not machine.complete and not (torch and machine.start):
+        if not machine.complete and not (numbers_behind and machine.start):
             rest = "has more bytes behind its pickle" if machine.start else "is no whole pickle"
             raise trip.refuse(where, rest, "nobody can say what they do")
 
@@ -75,7 +77,7 @@ def _does_something(machine: Machine) -> bool:
     if machine.called or machine.unclear or (machine.magic and machine.complete):
         return True
     if machine.complete or machine.magic:
-        return bool(machine.names)
+        return bool(machine.names) or machine.extended
     return any(_is_standard(name.module) for name in machine.names)
 
 
@@ -84,8 +86,9 @@ def _is_standard(module: str) -> bool:
 
 
 def _approve(machine: Machine, trip: Trip) -> None:
-    if machine.unclear:
-        raise trip.refuse(machine.where, f"is a pickle with {machine.unclear[0]}", "nobody can say what it runs")
+    if machine.unclear or machine.extended:
+        what = [*machine.unclear, "an import by extension code"][0]
+        raise trip.refuse(machine.where, f"is a pickle with {what}", "nobody can say what it runs")
     for name in machine.names:
         if not trip.policy.allows_global(name.module, name.name):
             hint = _INSTEAD if _is_standard(name.module) else allow_hint(f"globals {name}", _INSTEAD)

@@ -161,7 +161,8 @@ class Archive:
         """Where the bytes of each file begin, every byte before the list of contents being someone's."""
         at, places = 0, {}
         ordered = sorted(members, key=lambda member: member.header)
-        for member, following in zip(ordered, [*(m.header for m in ordered[1:]), end], strict=True):
+        follow = [member.header for member in ordered[1:]] + [end]
+        for member, following in zip(ordered, follow, strict=False):  # an empty archive has an end and no files
             head = self.blob.read(member.header, 30)
             fields = struct.unpack("<4s2xHH8xIIHH", head)
             signature, flags, method, packed, size, name_length, extra_length = fields
