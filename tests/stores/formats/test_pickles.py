@@ -18,7 +18,8 @@ from tests.trust.look import refusal, trip
 
 PIECES = [
     b"cos\nsystem\n", b"ios\nsystem\n", b"Vos\n", b"Vsystem\n", b"S'os'\n", b"U\x02os", b"\x8c\x02os",
-    b"\x8c\x06system", b"\x93", b"(", b"t", b"\x85", b"R", b"o", b"\x81", b"b", b"N", b"}", b"]", b"0", b"1", b"2", b"a", b"e", b"s", b"u",
+    b"\x8c\x06system", b"\x93", b"(", b"t", b"\x85", b"R", b"o", b"\x81", b"b",
+    b"N", b"}", b"]", b"0", b"1", b"2", b"a", b"e", b"s", b"u",
     b"p0\n", b"g0\n", b"q\0", b"h\0", b"\x94", b"p 01\n", b"g1\n", b"I1\n", b"I\0\n", b"I0x1\n", b"F.5\n", b"L1L\n",
     b"\x80\x02", b"\x95\1\0\0\0\0\0\0\0", b".", b"Pid\n", b"Q", b"\n", b"os", b"\xff",
 ]  # fmt: skip
