@@ -71,16 +71,16 @@ def test_numbers_of_the_connection_are_numbers_of_at_least_one(connect, name, va
 @pytest.mark.parametrize(
     ("workers", "state"),
     [
-        ([worker("READY"), worker("READY")], VersionState.READY),
-        ([worker("READY", 999), worker("READY", 999)], VersionState.READY),
-        ([worker("READY"), worker("UNLOADING")], VersionState.LOADING),
-        ([worker("READY", 999), worker("UNLOADING", 10)], VersionState.LOADING),
-        ([worker("READY", 999), worker("UNLOADING", 130)], VersionState.FAILED),
+        ([("READY", 0), ("READY", 0)], VersionState.READY),
+        ([("READY", 999), ("READY", 999)], VersionState.READY),
+        ([("READY", 0), ("UNLOADING", 0)], VersionState.LOADING),
+        ([("READY", 999), ("UNLOADING", 10)], VersionState.LOADING),
+        ([("READY", 999), ("UNLOADING", 130)], VersionState.FAILED),
         ([], VersionState.LOADING),
     ],
 )
 def test_a_version_is_ready_when_all_wanted_workers_are_and_failed_when_the_youngest_is_late(connect, workers, state):
-    judged, reason = connect(TorchServeHook).judge_workers(workers, 2)
+    judged, reason = connect(TorchServeHook).judge_workers([worker(*each) for each in workers], 2)
     assert judged is state
     assert (reason is not None) == (state is VersionState.FAILED)
 

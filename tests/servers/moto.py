@@ -204,7 +204,7 @@ class Sagemaker:
             data = self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
             folder = tempfile.mkdtemp(prefix="sagemaker-")
             with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-                archive.extractall(folder, filter="data")
+                archive.extractall(folder)  # made by the hook a moment ago; Debian's Python has no filter yet
             with quiet():
                 import mlflow.pyfunc
 

@@ -87,6 +87,9 @@ class TensorflowCalls(GrpcCalls):
         :raises NotFound: if nothing does.
         :raises Invalid: if the model has no such signature.
         """
+        if version is None and not self.states(model):
+            # Until a server was told of its first model it calls every label unavailable.
+            raise NotFound("no version of it is loaded", target=self.target, model=model)
         request = self.new(f"{_PACKAGE}.GetModelMetadataRequest", metadata_field=["signature_def"])
         request.model_spec.CopyFrom(self._spec(model, "", version, label))
         # The name of the field is right; what else the server can call invalid is a label that it does not know.

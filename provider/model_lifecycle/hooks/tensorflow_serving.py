@@ -154,8 +154,7 @@ class TensorflowServingHook(RoutableHook):
 
     def traffic(self, model: str) -> dict[int, int]:
         """The version that the server itself finds under the label when it is asked to describe what lies there."""
-        if not self.calls.states(check_name(model, "model name")):
-            return {}  # a server that was never told of a model calls all labels unavailable
+        check_name(model, "model name")
         try:
             return {self.calls.described(model, self._signature, label=self._label).version: 100}
         except NotFound:
