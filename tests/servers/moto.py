@@ -204,7 +204,8 @@ class Sagemaker:
             data = self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
             folder = tempfile.mkdtemp(prefix="sagemaker-")
             with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-                archive.extractall(folder)  # made by the hook a moment ago; Debian's Python has no filter yet
+                # Python 3.11.2, which is Debian's, has no filters yet.
+                archive.extractall(folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
             with quiet():
                 import mlflow.pyfunc
 
