@@ -42,13 +42,22 @@ def environment(name: str) -> Path:
 def _make(folder: Path, requirements: list[str]) -> None:
     uv = [sys.executable, "-m", "uv", "--quiet"]
     subprocess.run([*uv, "venv", "--clear", "--python", sys.executable, folder], check=True)
-    # uv does not read pip's variable; without a CPU build among those files PyTorch's own index has one.
-    found = os.environ.get("PIP_FIND_LINKS")
+    # Where pip was told of files, a CPU build of torch may be among them; PyTorch's own index has one too.
+    found = _find_links()
     where = ["--find-links", found] if found else ["--torch-backend", "cpu"]
     python = str(folder / "bin" / "python")
     # Workers that import torch start in half the time if it is compiled beforehand.
     install = [*uv, "pip", "install", "--compile-bytecode", "--python", python]
     subprocess.run([*install, *where, *requirements], check=True)
+
+
+def _find_links() -> str:
+    """What pip's variable or configuration says, which uv reads neither of."""
+    told = os.environ.get("PIP_FIND_LINKS")
+    if told:
+        return told
+    asked = [sys.executable, "-m", "pip", "config", "get", "global.find-links"]
+    return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
 
 
 if __name__ == "__main__":
