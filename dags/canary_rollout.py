@@ -43,7 +43,7 @@ with DAG(
             items={"type": "integer", "minimum": 1, "maximum": 99},
             minItems=1,
             title="Steps",
-            description="Per cent of the requests at each step, rising; one on each line.",
+            description="Per cent of the requests at each step, rising, such as [5, 25, 50].",
         ),
         "bake": Param(
             600, type="integer", minimum=1, title="Bake", description="Seconds that each step lasts at least."

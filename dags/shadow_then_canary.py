@@ -55,7 +55,7 @@ with DAG(
             items={"type": "integer", "minimum": 1, "maximum": 99},
             minItems=1,
             title="Steps",
-            description="Per cent of the requests at each step after it, rising; one on each line.",
+            description="Per cent of the requests at each step after it, rising, such as [10, 50].",
         ),
         "bake": Param(
             600, type="integer", minimum=1, title="Bake", description="Seconds that each step lasts at least."
