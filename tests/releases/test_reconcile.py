@@ -10,9 +10,11 @@ import pytest
 from model_lifecycle.core.errors import Conflict
 from model_lifecycle.core.plan import Change
 from model_lifecycle.core.release import Release, State
+from model_lifecycle.operators.deploy import DeployModelOperator
 from model_lifecycle.releases.reconcile import is_orphan, reconcile
 from tests.core.test_plan import NOW, plan
 from tests.core.test_release import opened, then
+from tests.operators.life import context
 from tests.releases.test_histories import History, deploying, inhabited, rolling_back
 
 MINUTE = timedelta(minutes=1)
@@ -131,3 +133,18 @@ def test_of_two_that_reconcile_one_is_told_of_the_other():
         reconcile(history.rollout(), seen)
         with pytest.raises(Conflict):
             reconcile(history.rollout(), seen)
+
+
+def test_a_task_that_wakes_after_others_finished_its_release_is_done_whatever_goes_on_by_then():
+    history = killed_in(State.SOAKING)
+    with inhabited(history):
+        history.world.now += 5 * MINUTE
+        assert reconcile(history.rollout(), newest(history)).state is State.SUCCEEDED
+        history.begin(deploying(3, "canary", "run-3", False))
+        while newest(history).state is not State.BAKING:
+            history.step(0)
+        woken = DeployModelOperator(
+            task_id="deploy", model_uri="models:/churn/2", serving_conn_id="double", store="memory:///"
+        )
+        found = woken.guarded(context("deploy", "run-2"), writer="0123456789ab")
+    assert (found["state"], found["version"]) == ("SUCCEEDED", 2)

@@ -101,7 +101,9 @@ class DeployModelOperator(ReleaseOperator):
         if done is not None:
             self.log.info("Nothing to do: %s", done.to_dict())
             return done.to_dict()
-        self._refuse_if_displaced(rollout, request, resumed=writer is not None)
+        ended = self._ended_by_others(rollout, request, resumed=writer is not None)
+        if ended is not None:
+            return outcome(ended)
         unfinished = admit(newest, request, datetime.now(UTC))
         if unfinished is not None:
             newest = self.finish(rollout, self._displace(rollout, unfinished, request))
@@ -128,13 +130,12 @@ class DeployModelOperator(ReleaseOperator):
         reason = f"superseded by version {request.target.version}"
         return rollout.interrupt(release, request.key, reason, SUPERSEDED)
 
-    def _refuse_if_displaced(self, rollout: Rollout, request: Request, *, resumed: bool) -> None:
-        """A task whose release was ended by others while it waited, or superseded, does not begin another one."""
+    def _ended_by_others(self, rollout: Rollout, request: Request, *, resumed: bool) -> Release | None:
+        """Our release, if others ended it while this task waited, or superseded it: another one is not begun."""
         ours = rollout.ledger.find(request.key)
         if ours is None or ours.plan.key != request.key or not ours.state.terminal:
-            return
-        if resumed or ours.superseded:
-            outcome(ours)
+            return None
+        return ours if resumed or ours.superseded else None
 
     def _served(self, rollout: Rollout) -> Served:
         version = rollout.registry.get(ModelUri.parse(self.model_uri))
