@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.servers.hadoop import java, run_java, write_configuration
-from tests.servers.process import Server, free_ports
+from tests.servers.process import Server, free_ports, listens
 
 NAMENODE = "org.apache.hadoop.hdfs.server.namenode.NameNode"
 _DATANODE = "org.apache.hadoop.hdfs.server.datanode.DataNode"
@@ -111,12 +111,13 @@ class Cluster(ABC):
         ports: dict[str, int] = json.loads(file.read_text())
         return ports
 
-    def daemon(self, name: str, main: str, *, conf: Path, port: int) -> Daemon:
+    def daemon(self, name: str, main: str, *, conf: Path, http: int, rpc: int) -> Daemon:
+        """:param rpc: a daemon answers on its web port a moment before it listens here; it is ready with both."""
         return Daemon(
             name,
             java(main, conf=conf, heap=self.heap),
             log=self.folder / "logs" / f"{name}.log",
-            ready=lambda: bool(jmx(f"http://127.0.0.1:{port}", "java.lang:type=Runtime")),
+            ready=lambda: bool(jmx(f"http://127.0.0.1:{http}", "java.lang:type=Runtime")) and listens(rpc),
             cwd=self.folder,
         )
 
@@ -132,7 +133,9 @@ class Cluster(ABC):
                 "dfs.datanode.http.address": f"127.0.0.1:{ports[f'{name}.http']}",
             }
             conf = write_configuration(self.folder / "conf" / name, core, {**hdfs, **own})
-            self.datanodes.append(self.daemon(name, _DATANODE, conf=conf, port=ports[f"{name}.http"]))
+            self.datanodes.append(
+                self.daemon(name, _DATANODE, conf=conf, http=ports[f"{name}.http"], rpc=ports[f"{name}.ipc"])
+            )
 
     def datanode_ports(self) -> list[str]:
         return [f"dn{n}.{part}" for n in range(1, self._datanode_count + 1) for part in ("data", "ipc", "http")]
@@ -189,7 +192,8 @@ class HdfsCluster(Cluster):
         )
         if not (name_dir / "current" / "VERSION").exists():
             run_java(NAMENODE, "-format", "-nonInteractive", conf=conf)
-        self.namenodes, self.datanodes = [self.daemon("nn", NAMENODE, conf=conf, port=self.ports["nn.http"])], []
+        ports = {"http": self.ports["nn.http"], "rpc": self.ports["nn.rpc"]}
+        self.namenodes, self.datanodes = [self.daemon("nn", NAMENODE, conf=conf, **ports)], []
         self.configure_datanodes(self.ports, core, hdfs)
         for daemon in [self.namenode, *self.datanodes]:
             daemon.spawn()

@@ -79,7 +79,7 @@ class HaCluster(Cluster):
 
     def _start_journal(self, core: Mapping[str, object], hdfs: Mapping[str, object]) -> None:
         conf = write_configuration(self.folder / "conf" / "jn", core, hdfs)
-        self.journalnode = self.daemon("jn", _JOURNALNODE, conf=conf, port=self.ports["jn.http"])
+        self.journalnode = self.daemon("jn", _JOURNALNODE, conf=conf, **self._ports("jn"))
         self.journalnode.start()
 
     def _start_namenodes(self, core: Mapping[str, object], hdfs: Mapping[str, object]) -> None:
@@ -89,8 +89,11 @@ class HaCluster(Cluster):
             conf = write_configuration(self.folder / "conf" / name, core, {**hdfs, **own})
             if not (name_dir / "current" / "VERSION").exists():
                 run_java(NAMENODE, prepare, "-nonInteractive", conf=conf)
-            self.namenodes.append(self.daemon(name, NAMENODE, conf=conf, port=self.ports[f"{name}.http"]))
+            self.namenodes.append(self.daemon(name, NAMENODE, conf=conf, **self._ports(name)))
             self.namenodes[-1].start()
+
+    def _ports(self, name: str) -> dict[str, int]:
+        return {part: self.ports[f"{name}.{part}"] for part in ("http", "rpc")}
 
     def _ha_site(self) -> dict[str, object]:
         addresses = {

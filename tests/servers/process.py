@@ -23,6 +23,13 @@ def free_ports(count: int = 1) -> list[int]:
             one.close()
 
 
+def listens(port: int) -> bool:
+    """Whether something takes connections there."""
+    with socket.socket() as one:
+        one.settimeout(1)
+        return one.connect_ex(("127.0.0.1", port)) == 0
+
+
 class Server:
     """A process in a session of its own, with its output in a log file.
 
