@@ -26,7 +26,6 @@ OVERLOOKED = {
     "connection_forms.py": "tests/house/test_house.py",
     "core/actions.py": "tests/core/test_rollout.py",
     "get_provider_info.py": "tests/house/test_house.py",
-    "hooks/metrics.py": "tests/hooks/test_routed.py",
     "hooks/registry.py": "tests/hooks/test_mlflow.py",
     "hooks/serving.py": "tests/hooks/test_open_inference.py",
     "stores/base.py": "tests/stores/test_local.py",
