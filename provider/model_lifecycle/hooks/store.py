@@ -56,8 +56,17 @@ def _open_hdfs(uri: str) -> ModelStore:
     conn_id, at, rest = parts.netloc.partition("@")
     if not at or rest or not parts.path.strip("/"):
         raise Invalid(f"{ascii(uri)[:300]} names no folder of HDFS", hint="write hdfs://<conn_id>@/path")
-    connection = _connection(check_name(conn_id, "connection"))
-    return hdfs_store(_urls(connection), parts.path, uri=uri, **_options(connection))
+    urls, options = hdfs_access(check_name(conn_id, "connection"))
+    return hdfs_store(urls, parts.path, uri=uri, **options)
+
+
+def hdfs_access(conn_id: str) -> tuple[list[str], dict[str, Any]]:
+    """The addresses of a connection's NameNodes, and who we are there and how long to wait.
+
+    :raises Invalid: if there is no such connection, or a part of it cannot be used.
+    """
+    connection = _connection(conn_id)
+    return _urls(connection), _options(connection)
 
 
 def _connection(conn_id: str) -> Connection:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import ObjectStoragePath
-
-from model_lifecycle.core.errors import Invalid
+from model_lifecycle.core.errors import Invalid, NotFound
+from model_lifecycle.hooks.data import open_data
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,20 +17,19 @@ CLASSES = 2
 
 
 def read_table(uri: str) -> pd.DataFrame:
-    """Read a Parquet or CSV file from a path or any URI that Airflow's object storage knows.
+    """Read a Parquet or CSV file from a path or any URI that :mod:`model_lifecycle.hooks.data` knows.
 
     :raises Invalid: if it is neither, or cannot be read.
     """
     import pandas as pd
 
-    path = ObjectStoragePath(uri)
-    reader = READERS.get(path.suffix)
+    reader = READERS.get(PurePosixPath(uri).suffix)
     if reader is None:
         raise Invalid(f"{uri} is no table", hint=f"known endings are {', '.join(READERS)}")
     try:
-        with path.open("rb") as file:
+        with open_data(uri) as file:
             table: pd.DataFrame = getattr(pd, reader)(file)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, NotFound) as error:
         raise Invalid(f"{uri} cannot be read: {error}") from error
     return table
 
