@@ -246,6 +246,22 @@ def test_an_endpoint_that_is_already_changing_by_another_worker_is_unavailable(
         calls.change("churn", EndpointState("InService", OLD), {1: variant(1, 1.0), 2: variant(2, 0.0)})
 
 
+def test_an_endpoint_that_another_worker_made_first_is_asked_for_again(calls: SagemakerCalls, script: Script) -> None:
+    script.lists_configs()
+    script.makes_config(OLD, BEFORE)
+    script.refuses("create_endpoint", f'Cannot create already existing endpoint "{ARN}".')
+    with pytest.raises(Unavailable, match="another worker made the endpoint"):
+        calls.change("churn", EndpointState(), {1: variant(1, 0.0)})
+
+
+def test_what_another_worker_deleted_first_is_gone_as_was_asked(calls: SagemakerCalls, script: Script) -> None:
+    script.refuses("delete_endpoint", f'Could not find endpoint "{ARN}".')
+    script.refuses("describe_endpoint", f'Could not find endpoint "{ARN}".')
+    script.lists_configs(OLD)
+    script.refuses("delete_endpoint_config", f'Could not find endpoint configuration "{OLD}".')
+    calls.delete("churn", EndpointState("InService", OLD))
+
+
 def test_a_model_that_another_worker_made_first_is_that_one(calls: SagemakerCalls, script: Script) -> None:
     described = {
         "ModelName": "churn-v1",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from model_lifecycle.core.errors import Conflict, NotFound, Unavailable
@@ -90,18 +91,17 @@ class SagemakerCalls:
         listed = [variants[version] for version in sorted(variants)]
         if not any(variant["InitialVariantWeight"] for variant in listed):
             listed = [{**variant, "InitialVariantWeight": 1.0} for variant in listed]
-        name, endpoint = config_name(model, listed), endpoint_name(model)
+        name = config_name(model, listed)
         self._sweep(model, {name, state.config})
         try:
             self.call("create_endpoint_config", EndpointConfigName=name, ProductionVariants=listed)
         except Conflict:
             log.info("The configuration %s is there already", name)  # its name says what it holds
         if not state.status:
-            tags = [{"Key": ASKED, "Value": name}]
-            self.call("create_endpoint", EndpointName=endpoint, EndpointConfigName=name, Tags=tags)
+            self._create(model, name)
             return
         how = {"DeploymentConfig": self.deployment} if self.deployment else {}
-        answer = self.call("update_endpoint", EndpointName=endpoint, EndpointConfigName=name, **how)
+        answer = self.call("update_endpoint", EndpointName=endpoint_name(model), EndpointConfigName=name, **how)
         # After, not before: a worker that dies in between must not leave an update that was never asked for "failed".
         self._remember(answer["EndpointArn"], name)
 
@@ -128,7 +128,8 @@ class SagemakerCalls:
         """Delete the endpoint and its configurations, and wait until it is gone."""
         if state.status and state.status != "Deleting":
             self.require_settled(model, state)
-            self.call("delete_endpoint", EndpointName=endpoint_name(model))
+            with suppress(NotFound):
+                self.call("delete_endpoint", EndpointName=endpoint_name(model))
         if self._settled(model).status:
             raise Unavailable("the endpoint is not gone yet", target=self.aws.target, model=model)
         self._sweep(model, set())
@@ -141,6 +142,14 @@ class SagemakerCalls:
         if not state.is_settled:
             hint = "try again when the change under way is over"
             raise Unavailable(f"the endpoint is {state.status}", target=self.aws.target, model=model, hint=hint)
+
+    def _create(self, model: str, config: str) -> None:
+        tags = [{"Key": ASKED, "Value": config}]
+        try:
+            self.call("create_endpoint", EndpointName=endpoint_name(model), EndpointConfigName=config, Tags=tags)
+        except Conflict as error:
+            what, hint = "another worker made the endpoint meanwhile", "try again: it may be what was asked for"
+            raise Unavailable(what, target=self.aws.target, model=model, hint=hint) from error
 
     def _settled(self, model: str) -> EndpointState:
         end = time.monotonic() + self.deadline
@@ -170,4 +179,5 @@ class SagemakerCalls:
         listed = self.call("list_endpoint_configs", NameContains=part, MaxResults=100)["EndpointConfigs"]
         for name in {one["EndpointConfigName"] for one in listed} - kept:
             if is_config_of(model, name):
-                self.call("delete_endpoint_config", EndpointConfigName=name)
+                with suppress(NotFound):  # another worker sweeps, too
+                    self.call("delete_endpoint_config", EndpointConfigName=name)
