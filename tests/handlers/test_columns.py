@@ -45,6 +45,7 @@ def test_values_of_the_type_are_taken_as_they_are(kind, values):
         ("double", math.inf),
         ("double", math.nan),
         ("double", [1.0]),
+        pytest.param("double", 10**400, id="double-beyond-every-float"),
         ("long", 1.0),
         ("long", 2**63),
         ("integer", 2**31),

@@ -100,7 +100,7 @@ def _value(name: str, kind: str, value: Any, optional: bool) -> Any:
     if value is None and optional:
         return math.nan
     if kind in REAL:
-        right = type(value) in (int, float) and math.isfinite(value)
+        right = type(value) in (int, float) and _is_finite(value)
     elif kind in WHOLE:
         right = type(value) is int and -(2 ** WHOLE[kind]) <= value < 2 ** WHOLE[kind]
     else:
@@ -108,6 +108,13 @@ def _value(name: str, kind: str, value: Any, optional: bool) -> Any:
     if not right:
         raise RefusedError(f"column {name} holds {str(value)[:40]!r}, which is no {kind}")
     return value
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond every float
+        return False
 
 
 def _nested(name: str, value: Any, shape: Sequence[int]) -> Any:
