@@ -17,6 +17,7 @@ def connection_types() -> list[dict[str, Any]]:
         _torchserve(),
         _multi_model_server(),
         _sagemaker_endpoint(),
+        _model_alerts(),
     ]
 
 
@@ -238,6 +239,31 @@ def _sagemaker_endpoint() -> dict[str, Any]:
             "deployment_config": _text("Deployment", "JSON: how an update shifts the traffic, and its alarms."),
             "trust": _trust(),
             "timeout": _timeout(),
+        },
+    }
+
+
+def _model_alerts() -> dict[str, Any]:
+    return {
+        "connection-type": "model_alerts",
+        "hook-class-name": "model_lifecycle.hooks.alerts.AlertsHook",
+        "hook-name": "Model alerts",
+        "ui-field-behaviour": {
+            "hidden-fields": ["host", "port", "schema", "login"],
+            "relabeling": {"password": "Alertmanager's shared secret"},
+            "placeholders": {"password": "16 characters or more; several, separated by spaces, are all valid"},
+        },
+        "conn-fields": {
+            "mlflow_secret": {
+                "label": "Secret of MLflow's webhook",
+                "description": "16 characters or more; several, separated by spaces, are all valid.",
+                "schema": {"type": ["string", "null"], "format": "password"},
+            },
+            "endpoints": {
+                "label": "Endpoints",
+                "description": "JSON: the endpoint of each model whose alerts carry no label endpoint.",
+                "schema": {"type": ["object", "null"]},
+            },
         },
     }
 

@@ -24,6 +24,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": "Model Lifecycle",
                 "python-modules": [
+                    "model_lifecycle.hooks.alerts",
                     "model_lifecycle.hooks.envoy",
                     "model_lifecycle.hooks.haproxy",
                     "model_lifecycle.hooks.metrics",
@@ -74,6 +75,12 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "extra-links": ["model_lifecycle.operators.links.ModelVersionLink"],
+        "plugins": [
+            {
+                "name": "model_lifecycle_alerts",
+                "plugin-class": "model_lifecycle.plugins.alerts.ModelLifecycleAlertsPlugin",
+            }
+        ],
         "connection-types": connection_types(),
         "config": {"model_lifecycle": {"description": "Defaults that a team sets once.", "options": _options()}},
     }
@@ -102,5 +109,19 @@ def _options() -> dict[str, Any]:
             "type": "string",
             "example": None,
             "default": "mlflow_default",
+        },
+        "alerts_conn_id": {
+            "description": "The connection, of type model_alerts, that says who may tell us of alerts.",
+            "version_added": "0.1.0",
+            "type": "string",
+            "example": None,
+            "default": "alerts_default",
+        },
+        "alert_dag": {
+            "description": "The DAG that a firing alert with the label action: rollback starts.",
+            "version_added": "0.1.0",
+            "type": "string",
+            "example": None,
+            "default": "alert_rollback",
         },
     }
