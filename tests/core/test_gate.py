@@ -15,17 +15,8 @@ from hypothesis import strategies as st
 from model_lifecycle.core.checks import Verdict, overall
 from model_lifecycle.core.counts import BUCKETS, Counts
 from model_lifecycle.core.errors import Invalid
-from model_lifecycle.core.gate import (
-    ALPHA,
-    DEFAULT_CHECKS,
-    KEPT,
-    Check,
-    Look,
-    added_up,
-    judge,
-    mixture,
-    remembered,
-)
+from model_lifecycle.core.gate import ALPHA, DEFAULT_CHECKS, Check, judge, mixture
+from model_lifecycle.core.looks import KEPT, Look, added_up, remembered
 
 START = datetime(2013, 2, 1, tzinfo=UTC)
 ERRORS = Check("error_rate")

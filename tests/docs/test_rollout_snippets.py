@@ -14,7 +14,8 @@ from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferr
 
 from model_lifecycle.core.checks import Verdict, overall
 from model_lifecycle.core.counts import Counts
-from model_lifecycle.core.gate import DEFAULT_CHECKS, Check, Look, judge
+from model_lifecycle.core.gate import DEFAULT_CHECKS, Check, judge
+from model_lifecycle.core.looks import Look
 from model_lifecycle.core.release import State
 from model_lifecycle.core.strategy import BlueGreen, Canary, Shadow
 from model_lifecycle.operators.deploy import DeployModelOperator

@@ -14,12 +14,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from itertools import accumulate
 from typing import Any
 
 from model_lifecycle.core.checks import Measurement, Verdict
 from model_lifecycle.core.counts import Counts, quantile, slower
 from model_lifecycle.core.errors import Invalid
+from model_lifecycle.core.looks import Look, added_up
+from model_lifecycle.core.query import NO_DATA_MEANS, Query
 
 ALPHA = 0.05
 """The share of healthy releases that all comparisons of a release together may roll back."""
@@ -27,49 +28,8 @@ RATIOS = (1.5, 2.5, 5.0, 12.0)
 """How many times worse a candidate is, in the alternatives of the mixture; each has the same weight."""
 EARLY = 50
 """Requests in one window, or of each side in a comparison, below which nothing FAILs."""
-KEPT = 60
-"""Windows that are kept apart; older ones are added up."""
 
 _METRIC = re.compile(r"error_rate|refusal_rate|latency_p([1-9][0-9]?(?:\.[0-9])?)")
-
-
-@dataclass(frozen=True)
-class Look:
-    """One window: what was counted since the look before.
-
-    :param baseline: of the version that serves at the same time, or None where none does.
-    """
-
-    at: datetime
-    candidate: Counts
-    baseline: Counts | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON values only; :meth:`from_dict` reads them back."""
-        baseline = self.baseline.to_dict() if self.baseline is not None else None
-        return {"at": self.at.isoformat(), "candidate": self.candidate.to_dict(), "baseline": baseline}
-
-    @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> Look:
-        """Read what :meth:`to_dict` wrote."""
-        baseline = Counts.from_dict(value["baseline"]) if value["baseline"] is not None else None
-        return cls(datetime.fromisoformat(value["at"]), Counts.from_dict(value["candidate"]), baseline)
-
-
-def remembered(looks: Sequence[Look]) -> list[Look]:
-    """The looks, the oldest of them added up so that no more than :data:`KEPT` remain."""
-    extra = len(looks) - KEPT
-    if extra <= 0:
-        return list(looks)
-    return [added_up(looks[: extra + 1]), *looks[extra + 1 :]]
-
-
-def added_up(looks: Sequence[Look]) -> Look:
-    """All of these looks as one; there must be at least one."""
-    *_, candidate = accumulate((look.candidate for look in looks), initial=Counts())
-    baselines = [look.baseline for look in looks if look.baseline is not None]
-    *_, baseline = accumulate(baselines, initial=Counts())
-    return Look(looks[-1].at, candidate, baseline if baselines else None)
 
 
 @dataclass(frozen=True)
@@ -111,7 +71,7 @@ class Check:
             raise Invalid(f"a limit of the check of {self.metric} is out of range")
         if not 1 <= self.failures <= self.of or self.min_samples < 1:
             raise Invalid(f"the check of {self.metric} cannot fail {self.failures} of {self.of} windows")
-        if self.on_no_data not in (Verdict.NO_DATA, Verdict.INCONCLUSIVE, Verdict.FAIL, Verdict.PASS):
+        if self.on_no_data not in NO_DATA_MEANS:
             raise Invalid(f"{self.on_no_data} cannot stand for no data")
 
     def to_dict(self) -> dict[str, Any]:
@@ -146,8 +106,18 @@ DEFAULT_CHECKS = (
 )
 
 
+def check_from(value: Any) -> Check | Query:
+    """A check, or its JSON: a :class:`Query` has an expression.
+
+    :raises Invalid: if it is neither.
+    """
+    if isinstance(value, Check | Query):
+        return value
+    return Query.from_dict(value) if isinstance(value, Mapping) and "expression" in value else Check.from_dict(value)
+
+
 def judge(
-    checks: Iterable[Check],
+    checks: Iterable[Check | Query],
     looks: Sequence[Look],
     earlier: Sequence[Look] = (),
     *,
@@ -162,7 +132,7 @@ def judge(
     :param end: whether the step is over, so that the limits are held against all of it.
     """
     asked = list(checks)
-    share = alpha / max(1, sum(check.compare for check in asked))
+    share = alpha / max(1, sum(isinstance(check, Check) and check.compare for check in asked))
     step = _Step(looks, added_up(looks) if looks else Look(datetime.min, Counts()), tuple(earlier), share, end)
     return [_decided(check, _answer(check, step)) for check in asked]
 
@@ -176,7 +146,7 @@ class _Step:
     end: bool
 
 
-def _decided(check: Check, found: Measurement) -> Measurement:
+def _decided(check: Check | Query, found: Measurement) -> Measurement:
     """What an answer counts for, by the options of its check."""
     if found.verdict is Verdict.NO_DATA and check.on_no_data is not Verdict.NO_DATA:
         found = replace(found, verdict=check.on_no_data)
@@ -188,7 +158,9 @@ def _decided(check: Check, found: Measurement) -> Measurement:
     return replace(found, verdict=Verdict.INCONCLUSIVE, critical=True) if worse else replace(found, critical=False)
 
 
-def _answer(check: Check, step: _Step) -> Measurement:
+def _answer(check: Check | Query, step: _Step) -> Measurement:
+    if isinstance(check, Query):
+        return check.judge(step.looks)
     candidate, baseline = step.total.candidate, step.total.baseline if check.compare else None
     value = measured(check, candidate)
     if value is None:

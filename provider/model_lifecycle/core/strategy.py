@@ -9,7 +9,8 @@ from datetime import timedelta
 from typing import Any
 
 from model_lifecycle.core.errors import Invalid
-from model_lifecycle.core.gate import ALPHA, Check
+from model_lifecycle.core.gate import ALPHA, Check, check_from
+from model_lifecycle.core.query import Query
 
 MARGIN = timedelta(hours=1)
 """What loading, proving and retries may take besides the strategy's own waits."""
@@ -28,6 +29,7 @@ class Terms:
     :param pause: seconds that an inconclusive step may go on before the release is rolled back.
     :param shadow_interval: the same two for the shadow.
     :param checks: what is asked at each look.
+    :param metrics: the connection of the metric system that is asked, if any.
     """
 
     steps: tuple[int, ...] = ()
@@ -39,13 +41,14 @@ class Terms:
     pause: float = 0.0
     shadow_interval: float = 15.0
     shadow_pause: float = 0.0
-    checks: tuple[Check, ...] = ()
+    checks: tuple[Check | Query, ...] = ()
+    metrics: str | None = None
 
     @classmethod
     def of(cls, strategy: Mapping[str, Any]) -> Terms:
         """The terms of a plan's strategy."""
         known = {name: strategy[name] for name in cls.__dataclass_fields__ if name in strategy}
-        checks = tuple(Check.from_dict(check) for check in known.pop("checks", ()))
+        checks = tuple(check_from(check) for check in known.pop("checks", ()))
         return cls(**{**known, "steps": tuple(known.get("steps", ())), "checks": checks})
 
     def in_shadow(self) -> Terms:
@@ -56,6 +59,11 @@ class Terms:
     def alpha(self) -> float:
         """The share of healthy releases that the comparisons of a shadow, or those of all steps, may roll back."""
         return ALPHA / 2 if self.steps and self.shadow else ALPHA
+
+    @property
+    def queries(self) -> tuple[Query, ...]:
+        """The checks that the metric system answers."""
+        return tuple(check for check in self.checks if isinstance(check, Query))
 
     @property
     def gated(self) -> bool:

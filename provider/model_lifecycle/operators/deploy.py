@@ -13,11 +13,13 @@ from airflow.sdk import Context
 
 from model_lifecycle.core.admission import Request, admit, plan_deploy
 from model_lifecycle.core.errors import Conflict, Invalid, NotFound
-from model_lifecycle.core.gate import DEFAULT_CHECKS, Check
+from model_lifecycle.core.gate import DEFAULT_CHECKS, Check, check_from
 from model_lifecycle.core.models import Endpoint, ModelUri
 from model_lifecycle.core.plan import Change, Served, Standing
+from model_lifecycle.core.query import Query
 from model_lifecycle.core.release import SUPERSEDED, Release, State
 from model_lifecycle.core.strategy import AllAtOnce, Strategy, Terms, strategy_from
+from model_lifecycle.hooks.metrics import metrics_hook
 from model_lifecycle.hooks.serving import ServingHook
 from model_lifecycle.operators.base import ModelLifecycleOperator
 from model_lifecycle.operators.release import ReleaseOperator, as_served
@@ -40,6 +42,8 @@ class DeployModelOperator(ReleaseOperator):
         :mod:`model_lifecycle.core.strategy`, or its JSON: ``{"name": "Canary", "steps": [5, 25], "bake": 600}``.
     :param checks: what is asked of the new version at every look, :class:`~model_lifecycle.core.gate.Check` or its
         JSON; :data:`~model_lifecycle.core.gate.DEFAULT_CHECKS` by default, where requests are counted.
+    :param metrics_conn_id: the metric system that answers the queries among the checks, and counts requests where
+        neither router nor endpoint does; it must answer before anything begins.
     :param tolerance: how far the smoke answer may be from the output recorded with the artifact.
     :param supersede: if another task's deploy is under way, roll that back first instead of giving up.
     :param allow_quarantined: deploy a version although it was rolled back on this endpoint before.
@@ -53,6 +57,7 @@ class DeployModelOperator(ReleaseOperator):
         "serving_conn_id",
         "strategy",
         "checks",
+        "metrics_conn_id",
         "supersede",
         "allow_quarantined",
         "inputs",
@@ -65,7 +70,8 @@ class DeployModelOperator(ReleaseOperator):
         model_uri: str,
         serving_conn_id: str,
         strategy: Strategy | Mapping[str, Any] | str | None = None,
-        checks: Sequence[Check | Mapping[str, Any]] | str | None = None,
+        checks: Sequence[Check | Query | Mapping[str, Any]] | str | None = None,
+        metrics_conn_id: str | None = None,
         tolerance: float = TOLERANCE,
         supersede: bool | str = False,
         allow_quarantined: bool | str = False,
@@ -77,6 +83,7 @@ class DeployModelOperator(ReleaseOperator):
         self.serving_conn_id = serving_conn_id
         self.strategy = strategy or AllAtOnce()
         self.checks = checks
+        self.metrics_conn_id = metrics_conn_id
         self.tolerance = tolerance
         self.supersede = supersede
         self.allow_quarantined = allow_quarantined
@@ -104,6 +111,8 @@ class DeployModelOperator(ReleaseOperator):
         ended = self._ended_by_others(rollout, request, resumed=writer is not None)
         if ended is not None:
             return outcome(ended)
+        if newest is None or newest.state.terminal or newest.plan.key != request.key:
+            require_answers(request)  # what has begun goes on without: it must find its way back
         unfinished = admit(newest, request, datetime.now(UTC))
         if unfinished is not None:
             newest = self.finish(rollout, self._displace(rollout, unfinished, request))
@@ -116,12 +125,13 @@ class DeployModelOperator(ReleaseOperator):
 
     def _request(self, context: Context, rollout: Rollout) -> Request:
         strategy = strategy_from(self.strategy)
-        checks = checks_for(strategy, self.checks, rollout.serving)
-        require_able(strategy, checks, rollout.serving, self.serving_conn_id)
-        told = [check.to_dict() for check in checks]
-        request = self.request(
-            context, Change.DEPLOY, self._served(rollout), strategy, checks=told, tolerance=self.tolerance
-        )
+        metrics = None if self.metrics_conn_id in (None, "", "None") else self.metrics_conn_id
+        counted = rollout.serving.counts_requests or metrics is not None
+        checks = checks_for(strategy, self.checks, counted=counted)
+        require_able(strategy, checks, rollout.serving, self.serving_conn_id, counted=counted)
+        told = {"checks": [check.to_dict() for check in checks], "metrics": metrics}
+        served = self._served(rollout)
+        request = self.request(context, Change.DEPLOY, served, strategy, tolerance=self.tolerance, **told)
         return replace(request, supersede=is_true(self.supersede))
 
     def _displace(self, rollout: Rollout, release: Release, request: Request) -> Release:
@@ -167,35 +177,62 @@ def _brought(release: Release, version: int) -> bool:
     return release.plan.change is not Change.PROMOTE and served is not None and served.version == version
 
 
-def checks_for(strategy: Strategy, checks: Any, serving: ServingHook) -> tuple[Check, ...]:
+def checks_for(strategy: Strategy, checks: Any, *, counted: bool) -> tuple[Check | Query, ...]:
     """The checks of a release: those given, or the default ones where there are counts to ask.
 
-    :raises Invalid: if they are given in a form that holds no checks.
+    :raises Invalid: if they are given in a form that holds no checks, or two have one name.
     """
     if checks is None or checks in ("", "None"):
         terms = Terms.of(strategy.to_dict())
-        return DEFAULT_CHECKS if terms.gated or (terms.soak and serving.counts_requests) else ()
-    listed = json.loads(checks) if isinstance(checks, str) else checks
-    return tuple(check if isinstance(check, Check) else Check.from_dict(check) for check in listed)
+        return DEFAULT_CHECKS if counted and (terms.gated or terms.soak) else ()
+    found = tuple(check_from(check) for check in (json.loads(checks) if isinstance(checks, str) else checks))
+    names = [check.name for check in found if isinstance(check, Query)]
+    if len(set(names)) < len(names):
+        raise Invalid(f"two queries have one name: {', '.join(names)}", hint="the evidence tells them apart by name")
+    return found
 
 
-def require_able(strategy: Strategy, checks: Sequence[Check], serving: ServingHook, conn_id: str) -> None:
+def require_able(
+    strategy: Strategy, checks: Sequence[Check | Query], serving: ServingHook, conn_id: str, *, counted: bool
+) -> None:
     """Refuse, before anything changes, what the endpoint cannot do.
 
+    :param counted: whether anybody counts its requests by version.
     :raises Invalid: if it cannot split, mirror or count as the strategy needs.
     """
     terms = Terms.of(strategy.to_dict())
+    counting = any(isinstance(check, Check) for check in checks)
     cannot = {
         "share its requests out": bool(terms.steps) and not serving.can_split,
         "copy its requests": terms.shadow > 0 and not serving.can_mirror,
-        "count its requests by version": bool(checks) and terms.gated and not serving.counts_requests,
+        "count its requests by version": counting and terms.gated and not counted,
     }
     for what, missing in cannot.items():
         if missing:
             router = "envoy" if what.startswith("copy") else "haproxy or envoy"
             hint = f"name a router of type {router} in the extra router_conn_id of the connection"
+            if what.startswith("count"):
+                hint += ", or a metric system in metrics_conn_id"
             name = type(strategy).__name__
             raise Invalid(f"{serving.hook_name} cannot {what}, which {name} needs", target=conn_id, hint=hint)
+
+
+def require_answers(request: Request) -> None:
+    """Ask the metric system everything once before anything changes: a query that cannot be read never will be.
+
+    :raises Invalid: if a query needs a metric system and none is named, or it refuses the query.
+    :raises Unavailable: if it does not answer.
+    """
+    terms, endpoint = Terms.of(request.strategy), Endpoint.parse(request.endpoint)
+    if terms.metrics is None:
+        if terms.queries:
+            hint = "name its connection in metrics_conn_id"
+            raise Invalid(f"the query {terms.queries[0].name} has nobody to ask", target=request.endpoint, hint=hint)
+        return
+    system = metrics_hook(terms.metrics)
+    system.is_online()
+    for query in terms.queries:
+        system.query(query.about(endpoint=str(endpoint), model=endpoint.model, version=request.target.version))
 
 
 def adopt(standing: Standing, traffic: Mapping[int, int], rollout: Rollout) -> Standing:

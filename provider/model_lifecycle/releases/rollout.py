@@ -23,19 +23,18 @@ from model_lifecycle.core.actions import (
     Unload,
     Wait,
 )
-from model_lifecycle.core.checks import Measurement, log_evidence
-from model_lifecycle.core.errors import Conflict, ModelLifecycleError, Rejected, Unavailable
+from model_lifecycle.core.errors import Conflict, ModelLifecycleError, Rejected
 from model_lifecycle.core.examples import Columns
 from model_lifecycle.core.models import Endpoint, ModelUri
 from model_lifecycle.core.plan import Change, Plan
 from model_lifecycle.core.release import Release, State, following, opening
-from model_lifecycle.core.rollout import LOADED, given_up, next_action, pause_after_look, watched
+from model_lifecycle.core.rollout import LOADED, given_up, next_action, pause_after_look
 from model_lifecycle.hooks.registry import ModelRegistryHook
 from model_lifecycle.hooks.serving import ServingHook, VersionState
 from model_lifecycle.releases.aliases import Aliases
 from model_lifecycle.releases.late import Late
+from model_lifecycle.releases.measuring import Measuring
 from model_lifecycle.releases.proofs import PROOFS, TOLERANCE, Prover
-from model_lifecycle.releases.watch import Watch
 from model_lifecycle.stores.base import ModelStore
 from model_lifecycle.stores.ledger import Ledger
 
@@ -71,8 +70,7 @@ class Rollout:
         self.aliasing = Aliases(registry, self.model)
         self.prover = Prover(self.model, serving, store, self._artifact, inputs)
         self.writer = writer or uuid4().hex[:12]
-        self._seen = watched
-        self._watch: Watch | None = None
+        self.measuring = Measuring(endpoint, serving, clock, watched)
 
     def open(self, plan: Plan, generation: int, reason: str) -> Release:
         """Write the entry that opens a release after ``generation``.
@@ -138,7 +136,7 @@ class Rollout:
 
     def watched(self) -> dict[str, Any] | None:
         """What was seen during a wait, as JSON values, for whoever goes on."""
-        return self._watch.to_dict() if self._watch else None
+        return self.measuring.seen()
 
     def observe(self, release: Release) -> Observation:
         """Read the world back; aliases only when a decision needs them, so that a rollback needs no registry first."""
@@ -152,21 +150,8 @@ class Rollout:
             traffic=traffic,
             aliases=self.aliases() if _needs_aliases(release, traffic) else {},
             mirrored=self.serving.mirrored(self.model),
-            measured=self._measure(release),
+            measured=self.measuring.measure(release),
         )
-
-    def _measure(self, release: Release) -> list[Measurement]:
-        if not watched(release.state):
-            return []
-        watch = self._watch
-        if watch is None or not watch.is_of(release):
-            self._watch = watch = Watch.from_dict(release, self._seen)
-        if watch.is_due(release, self.clock()):
-            try:
-                watch.look(release, self.clock(), self.serving.counts(self.model))
-            except Unavailable as error:
-                watch.fault = f"the counts cannot be had: {error}"
-        return watch.measure(release, self.clock())
 
     def aliases(self) -> dict[str, int]:
         """The versions that ``champion`` and ``previous`` name now."""
@@ -233,25 +218,11 @@ class Rollout:
             action.reason,
             mark=action.mark,
             step=action.step if action.state is not release.state else release.step,
-            evidence=self._evidence(release, action.state),
+            evidence=self.measuring.evidence(release, action.state),
         )
         if action.state is State.REJECTED and release.plan.change is Change.DEPLOY:
             self._drop(release.plan.target.version)
         return release
-
-    def _evidence(self, release: Release, state: State) -> dict[str, Any]:
-        """What the looks at the state that ends have shown, and where the counters stand when one begins."""
-        evidence: dict[str, Any] = {}
-        watch = self._watch
-        if watch is not None and watch.is_of(release) and state is not release.state:
-            measured = watch.measure(release, self.clock())
-            if measured:
-                log_evidence(log, f"version {release.plan.target.version} on {self.endpoint}", measured)
-            evidence = watch.evidence(release, measured)
-        if state in (State.SHADOW, State.BAKING, State.SOAKING):
-            counts = self.serving.counts(self.model)
-            evidence["counts"] = {str(version): found.to_dict() for version, found in counts.items()}
-        return evidence
 
     def _drop(self, version: int) -> None:
         """Free the server of a refused version; the next release retires it if this fails."""
@@ -301,7 +272,7 @@ class Rollout:
             return release, pause_after_look(release, self.clock())
         proof = {"answers": PROOFS, "traffic": {str(action.version): 100}}
         passed = action.passed
-        evidence = {**self._evidence(release, passed.state), **proof}
+        evidence = {**self.measuring.evidence(release, passed.state), **proof}
         return self._append(release, passed.state, passed.reason, mark=passed.mark, evidence=evidence), None
 
     def _artifact(self, version: int) -> str:

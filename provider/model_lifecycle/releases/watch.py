@@ -8,7 +8,8 @@ from typing import Any
 
 from model_lifecycle.core.checks import Measurement, Verdict, report
 from model_lifecycle.core.counts import Counts
-from model_lifecycle.core.gate import Look, added_up, judge, remembered
+from model_lifecycle.core.gate import judge
+from model_lifecycle.core.looks import Answer, Look, added_up, remembered
 from model_lifecycle.core.release import Release, State
 from model_lifecycle.core.rollout import terms_of, verdict_of
 from model_lifecycle.core.strategy import Terms
@@ -44,14 +45,20 @@ class Watch:
         due = now >= since + timedelta(seconds=terms.interval * ALMOST)
         return due or (since < release.since + _lasts(release, terms) <= now)
 
-    def look(self, release: Release, now: datetime, counts: Mapping[int, Counts]) -> None:
+    def look(
+        self,
+        release: Release,
+        now: datetime,
+        counts: Mapping[int, Counts],
+        answers: Mapping[str, Answer] | None = None,
+    ) -> None:
         """Add one window."""
         plan = release.plan
         target = plan.target.version
         beside = plan.fallback.version if plan.fallback and release.state is not State.SOAKING else None
         window = {v: found.since(self.counts.get(v, Counts())) for v, found in counts.items()}
         baseline = window.get(beside, Counts()) if beside is not None else None
-        self.looks = remembered([*self.looks, Look(now, window.get(target, Counts()), baseline)])
+        self.looks = remembered([*self.looks, Look(now, window.get(target, Counts()), baseline, answers or {})])
         self.counts, self.fault = dict(counts), ""
 
     def measure(self, release: Release, now: datetime) -> list[Measurement]:
