@@ -32,6 +32,7 @@ def get_provider_info() -> dict[str, Any]:
                     "model_lifecycle.hooks.mlflow_serving",
                     "model_lifecycle.hooks.multi_model_server",
                     "model_lifecycle.hooks.open_inference",
+                    "model_lifecycle.hooks.prometheus",
                     "model_lifecycle.hooks.registry",
                     "model_lifecycle.hooks.router",
                     "model_lifecycle.hooks.sagemaker_endpoint",
@@ -101,6 +102,14 @@ def _options() -> dict[str, Any]:
             "version_added": "0.1.0",
             "type": "string",
             "example": "pickle",
+            "default": None,
+        },
+        "metrics_conn_id": {
+            "description": "The connection of the metric system that releases and monitors tell their results to, and "
+            "that answers queries, when none is given. Empty: nobody is told.",
+            "version_added": "0.1.0",
+            "type": "string",
+            "example": "prometheus_default",
             "default": None,
         },
         "registry_conn_id": {

@@ -32,6 +32,7 @@ from model_lifecycle.core.models import CHAMPION, PREVIOUS
 from model_lifecycle.core.plan import Change, Plan, Served
 from model_lifecycle.core.release import Release, State
 from model_lifecycle.core.strategy import Terms
+from model_lifecycle.core.traffic import split
 
 LOAD_POLL = timedelta(seconds=1)
 LOADED, PROVEN = "loaded", "proven"
@@ -120,15 +121,6 @@ def _lost(release: Release, seen: Observation) -> Enter | None:
     return Enter(State.ROLLING_BACK, f"version {gone[0]} is no longer ready") if gone else None
 
 
-def _split(release: Release) -> dict[int, int]:
-    """The traffic of the present step."""
-    plan = release.plan
-    if release.step is None or plan.fallback is None:
-        return dict(plan.traffic_back)
-    share = Terms.of(plan.strategy).steps[release.step]
-    return {plan.fallback.version: 100 - share, plan.target.version: share}
-
-
 def _copies(release: Release) -> dict[int, int]:
     """What is to be copied in the present state."""
     return {release.plan.target.version: terms_of(release).share} if _is_shadowed(release) else {}
@@ -143,19 +135,19 @@ def _repair(release: Release, seen: Observation, traffic: Mapping[int, int]) -> 
 
 
 def _shift(release: Release, seen: Observation, now: datetime) -> Action:
-    repair = _lost(release, seen) or _repair(release, seen, _split(release))
-    share = _split(release)[release.plan.target.version]
+    repair = _lost(release, seen) or _repair(release, seen, split(release))
+    share = split(release)[release.plan.target.version]
     return repair or Enter(State.BAKING, f"{share} per cent of the requests", step=release.step)
 
 
 def _shadow(release: Release, seen: Observation, now: datetime) -> Action:
     lasts = Terms.of(release.plan.strategy).shadow
-    return _lost(release, seen) or _repair(release, seen, _split(release)) or _gate(release, seen, now, lasts)
+    return _lost(release, seen) or _repair(release, seen, split(release)) or _gate(release, seen, now, lasts)
 
 
 def _bake(release: Release, seen: Observation, now: datetime) -> Action:
     lasts = Terms.of(release.plan.strategy).bake
-    return _lost(release, seen) or _repair(release, seen, _split(release)) or _gate(release, seen, now, lasts)
+    return _lost(release, seen) or _repair(release, seen, split(release)) or _gate(release, seen, now, lasts)
 
 
 def _gate(release: Release, seen: Observation, now: datetime, lasts: float) -> Action:
@@ -179,7 +171,7 @@ def _judge(release: Release, seen: Observation, now: datetime) -> Action:
 
 
 def _pause(release: Release, seen: Observation, now: datetime) -> Action:
-    repair = _lost(release, seen) or _repair(release, seen, _split(release))
+    repair = _lost(release, seen) or _repair(release, seen, split(release))
     if repair:
         return repair
     verdict = verdict_of(release, seen.measured)

@@ -21,10 +21,11 @@ from model_lifecycle.core.release import SUPERSEDED, Release, State
 from model_lifecycle.core.strategy import AllAtOnce, Strategy, Terms, strategy_from
 from model_lifecycle.hooks.metrics import metrics_hook
 from model_lifecycle.hooks.serving import ServingHook
-from model_lifecycle.operators.base import ModelLifecycleOperator
+from model_lifecycle.operators.base import metrics_connection
 from model_lifecycle.operators.release import ReleaseOperator, as_served
+from model_lifecycle.releases.outcome import outcome
 from model_lifecycle.releases.proofs import TOLERANCE
-from model_lifecycle.releases.rollout import Rollout, outcome
+from model_lifecycle.releases.rollout import Rollout
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +43,6 @@ class DeployModelOperator(ReleaseOperator):
         :mod:`model_lifecycle.core.strategy`, or its JSON: ``{"name": "Canary", "steps": [5, 25], "bake": 600}``.
     :param checks: what is asked of the new version at every look, :class:`~model_lifecycle.core.gate.Check` or its
         JSON; :data:`~model_lifecycle.core.gate.DEFAULT_CHECKS` by default, where requests are counted.
-    :param metrics_conn_id: the metric system that answers the queries among the checks, and counts requests where
-        neither router nor endpoint does; it must answer before anything begins.
     :param tolerance: how far the smoke answer may be from the output recorded with the artifact.
     :param supersede: if another task's deploy is under way, roll that back first instead of giving up.
     :param allow_quarantined: deploy a version although it was rolled back on this endpoint before.
@@ -52,12 +51,11 @@ class DeployModelOperator(ReleaseOperator):
     """
 
     template_fields = (
-        *ModelLifecycleOperator.template_fields,
+        *ReleaseOperator.template_fields,
         "model_uri",
         "serving_conn_id",
         "strategy",
         "checks",
-        "metrics_conn_id",
         "supersede",
         "allow_quarantined",
         "inputs",
@@ -71,7 +69,6 @@ class DeployModelOperator(ReleaseOperator):
         serving_conn_id: str,
         strategy: Strategy | Mapping[str, Any] | str | None = None,
         checks: Sequence[Check | Query | Mapping[str, Any]] | str | None = None,
-        metrics_conn_id: str | None = None,
         tolerance: float = TOLERANCE,
         supersede: bool | str = False,
         allow_quarantined: bool | str = False,
@@ -83,7 +80,6 @@ class DeployModelOperator(ReleaseOperator):
         self.serving_conn_id = serving_conn_id
         self.strategy = strategy or AllAtOnce()
         self.checks = checks
-        self.metrics_conn_id = metrics_conn_id
         self.tolerance = tolerance
         self.supersede = supersede
         self.allow_quarantined = allow_quarantined
@@ -112,7 +108,7 @@ class DeployModelOperator(ReleaseOperator):
         if ended is not None:
             return outcome(ended)
         if newest is None or newest.state.terminal or newest.plan.key != request.key:
-            require_answers(request)  # what has begun goes on without: it must find its way back
+            require_answers(request, rollout.serving)  # what has begun goes on without: it must find its way back
         unfinished = admit(newest, request, datetime.now(UTC))
         if unfinished is not None:
             newest = self.finish(rollout, self._displace(rollout, unfinished, request))
@@ -125,13 +121,13 @@ class DeployModelOperator(ReleaseOperator):
 
     def _request(self, context: Context, rollout: Rollout) -> Request:
         strategy = strategy_from(self.strategy)
-        metrics = None if self.metrics_conn_id in (None, "", "None") else self.metrics_conn_id
-        counted = rollout.serving.counts_requests or metrics is not None
+        counted = rollout.serving.counts_requests or metrics_connection(self.metrics_conn_id) is not None
         checks = checks_for(strategy, self.checks, counted=counted)
         require_able(strategy, checks, rollout.serving, self.serving_conn_id, counted=counted)
-        told = {"checks": [check.to_dict() for check in checks], "metrics": metrics}
-        served = self._served(rollout)
-        request = self.request(context, Change.DEPLOY, served, strategy, tolerance=self.tolerance, **told)
+        told = [check.to_dict() for check in checks]
+        request = self.request(
+            context, Change.DEPLOY, self._served(rollout), strategy, checks=told, tolerance=self.tolerance
+        )
         return replace(request, supersede=is_true(self.supersede))
 
     def _displace(self, rollout: Rollout, release: Release, request: Request) -> Release:
@@ -217,13 +213,15 @@ def require_able(
             raise Invalid(f"{serving.hook_name} cannot {what}, which {name} needs", target=conn_id, hint=hint)
 
 
-def require_answers(request: Request) -> None:
-    """Ask the metric system everything once before anything changes: a query that cannot be read never will be.
+def require_answers(request: Request, serving: ServingHook) -> None:
+    """Ask the metric system once before anything changes: a query that cannot be read never will be.
 
-    :raises Invalid: if a query needs a metric system and none is named, or it refuses the query.
-    :raises Unavailable: if it does not answer.
+    :raises Invalid: if a query has nobody to ask, or is refused.
+    :raises Unavailable: if the metric system does not answer and the checks need it.
     """
-    terms, endpoint = Terms.of(request.strategy), Endpoint.parse(request.endpoint)
+    terms, model = Terms.of(request.strategy), Endpoint.parse(request.endpoint).model
+    if not terms.queries and (serving.counts_requests or not terms.checks):
+        return
     if terms.metrics is None:
         if terms.queries:
             hint = "name its connection in metrics_conn_id"
@@ -232,7 +230,7 @@ def require_answers(request: Request) -> None:
     system = metrics_hook(terms.metrics)
     system.is_online()
     for query in terms.queries:
-        system.query(query.about(endpoint=str(endpoint), model=endpoint.model, version=request.target.version))
+        system.query(query.about(endpoint=request.endpoint, model=model, version=request.target.version))
 
 
 def adopt(standing: Standing, traffic: Mapping[int, int], rollout: Rollout) -> Standing:

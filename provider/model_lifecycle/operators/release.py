@@ -17,7 +17,7 @@ from model_lifecycle.core.models import Endpoint, ModelVersion
 from model_lifecycle.core.plan import Change, Served
 from model_lifecycle.core.release import Release
 from model_lifecycle.core.strategy import MARGIN, Strategy
-from model_lifecycle.operators.base import ModelLifecycleOperator, actor, task_key
+from model_lifecycle.operators.base import ModelLifecycleOperator, actor, metrics_connection, task_key
 from model_lifecycle.releases.opening import open_rollout
 from model_lifecycle.releases.rollout import Rollout
 from model_lifecycle.triggers.release import ReleaseTrigger
@@ -37,8 +37,13 @@ class ReleaseOperator(ModelLifecycleOperator):
     :param inputs: rows to ask the endpoint with, ``{column: [values]}``; the artifact's own input example by default.
     :param trust: what the version's files may be and may name, see :class:`~model_lifecycle.core.trust.TrustPolicy`;
         by default what the serving connection's extra ``trust`` says, or else ``[model_lifecycle] trust``.
+    :param metrics_conn_id: the metric system that is told of the release at each state; it answers the queries among
+        its checks, and counts requests where neither router nor endpoint does. By default ``[model_lifecycle]
+        metrics_conn_id``; none is needed.
     :param deferrable: wait in the triggerer instead of in a worker.
     """
+
+    template_fields = (*ModelLifecycleOperator.template_fields, "metrics_conn_id")
 
     def __init__(
         self,
@@ -46,6 +51,7 @@ class ReleaseOperator(ModelLifecycleOperator):
         timeout: timedelta | None = None,
         inputs: Mapping[str, Sequence[Any]] | None = None,
         trust: Mapping[str, Any] | str | None = None,
+        metrics_conn_id: str | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
     ) -> None:
@@ -53,6 +59,7 @@ class ReleaseOperator(ModelLifecycleOperator):
         self.timeout = timeout
         self.inputs = inputs
         self.trust = trust
+        self.metrics_conn_id = metrics_conn_id
         self.deferrable = deferrable
         self._context: Context | None = None
 
@@ -81,7 +88,7 @@ class ReleaseOperator(ModelLifecycleOperator):
         :param more: what the ledger keeps besides the strategy's own terms.
         """
         deadline = datetime.now(UTC) + (self.timeout or max(SHORTEST_TIMEOUT, strategy.lasts + MARGIN))
-        terms = {**strategy.to_dict(), **more}
+        terms = {**strategy.to_dict(), "metrics": metrics_connection(self.metrics_conn_id), **more}
         return Request(task_key(context), change, str(self.endpoint_name()), target, terms, deadline)
 
     def finish(self, rollout: Rollout, release: Release) -> Release:

@@ -13,9 +13,10 @@ from model_lifecycle.core.models import Endpoint, ModelUri
 from model_lifecycle.core.plan import Change, Served
 from model_lifecycle.core.release import Release, State
 from model_lifecycle.core.strategy import AllAtOnce
-from model_lifecycle.operators.base import ModelLifecycleOperator, task_key
+from model_lifecycle.operators.base import task_key
 from model_lifecycle.operators.release import ReleaseOperator, as_served
-from model_lifecycle.releases.rollout import Rollout, outcome
+from model_lifecycle.releases.outcome import outcome
+from model_lifecycle.releases.rollout import Rollout
 
 
 class RollbackModelOperator(ReleaseOperator):
@@ -34,7 +35,7 @@ class RollbackModelOperator(ReleaseOperator):
     :returns: the release as JSON.
     """
 
-    template_fields = (*ModelLifecycleOperator.template_fields, "endpoint", "to", "leaving", "inputs", "reason")
+    template_fields = (*ReleaseOperator.template_fields, "endpoint", "to", "leaving", "inputs", "reason")
 
     def __init__(
         self,

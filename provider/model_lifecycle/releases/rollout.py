@@ -35,6 +35,7 @@ from model_lifecycle.releases.aliases import Aliases
 from model_lifecycle.releases.late import Late
 from model_lifecycle.releases.measuring import Measuring
 from model_lifecycle.releases.proofs import PROOFS, TOLERANCE, Prover
+from model_lifecycle.releases.publishing import Publishing
 from model_lifecycle.stores.base import ModelStore
 from model_lifecycle.stores.ledger import Ledger
 
@@ -71,6 +72,7 @@ class Rollout:
         self.prover = Prover(self.model, serving, store, self._artifact, inputs)
         self.writer = writer or uuid4().hex[:12]
         self.measuring = Measuring(endpoint, serving, clock, watched)
+        self.publishing = Publishing()
 
     def open(self, plan: Plan, generation: int, reason: str) -> Release:
         """Write the entry that opens a release after ``generation``.
@@ -209,7 +211,10 @@ class Rollout:
         entry = following(release.last, state, self.clock(), self.writer, reason=reason, **more)
         self.ledger.append(entry)
         log.info("%s: %s%s", release.id, state, f" - {reason}" if reason else "")
-        return Release((*release.entries, entry))
+        moved = Release((*release.entries, entry))
+        if state is not release.state:
+            self.publishing.tell(moved)
+        return moved
 
     def _enter(self, release: Release, action: Enter) -> Release:
         release = self._append(
@@ -286,20 +291,3 @@ def _needs_aliases(release: Release, traffic: Mapping[int, int]) -> bool:
     if release.state is State.ROLLING_BACK:
         return traffic == release.plan.traffic_back
     return release.state is State.SOAKING or release.plan.change is Change.PROMOTE
-
-
-def outcome(release: Release) -> dict[str, object]:
-    """The result of a finished release.
-
-    :raises Rejected: if it did not do what it set out to do; the message says what serves now.
-    """
-    wanted = State.ROLLED_BACK if release.plan.change is Change.ROLLBACK else State.SUCCEEDED
-    if release.state is wanted:
-        return release.to_dict()
-    serving = release.standing.serving
-    raise Rejected(
-        f"release {release.id} ended {release.state}: {release.reason}",
-        target=release.plan.endpoint,
-        version=release.plan.target.version,
-        hint=f"version {serving.version} should serve" if serving else "nothing should serve on this endpoint",
-    )
