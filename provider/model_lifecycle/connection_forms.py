@@ -18,6 +18,7 @@ def connection_types() -> list[dict[str, Any]]:
         _multi_model_server(),
         _sagemaker_endpoint(),
         _model_alerts(),
+        _prometheus(),
     ]
 
 
@@ -264,6 +265,31 @@ def _model_alerts() -> dict[str, Any]:
                 "description": "JSON: the endpoint of each model whose alerts carry no label endpoint.",
                 "schema": {"type": ["object", "null"]},
             },
+        },
+    }
+
+
+def _prometheus() -> dict[str, Any]:
+    return {
+        "connection-type": "prometheus",
+        "hook-class-name": "model_lifecycle.hooks.prometheus.PrometheusHook",
+        "hook-name": "Prometheus",
+        "ui-field-behaviour": {
+            "hidden-fields": ["schema"],
+            "relabeling": {"host": "Prometheus", "login": "User (basic)", "password": "Password or token"},
+            "placeholders": {"host": "https://prometheus.example.com", "port": "9090"},
+        },
+        "conn-fields": {
+            "pushgateway": _text("Pushgateway", "Its URL, or the id of a connection that has credentials of its own."),
+            "textfile": _text("Folder for samples", "Of node_exporter's textfile collector, instead of a Pushgateway."),
+            "selector": _text("Label matchers", 'For the scorer\'s counts, such as namespace="prod".'),
+            "counts": {
+                "label": "Expressions for counts",
+                "description": "JSON: requests, errors, refused and latency, of servers that are not the scorer.",
+                "schema": {"type": ["object", "null"]},
+            },
+            "verify": _verify(),
+            "timeout": _timeout(),
         },
     }
 

@@ -76,6 +76,12 @@ def test_labels_that_prometheus_keeps_for_itself_and_values_that_are_no_text_are
         Sample("a", 1.0, {"version": 7})  # type: ignore[dict-item]
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, None, "1"])
+def test_what_is_no_number_makes_no_sample(value):
+    with pytest.raises(Invalid, match="and no number -> leave the sample out"):
+        Sample("a", value)
+
+
 def test_who_a_sample_is_about_is_an_endpoint():
     assert about(ENDPOINT, 7) == LABELS
     with pytest.raises(Invalid, match="is not an endpoint"):

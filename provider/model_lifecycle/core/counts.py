@@ -60,6 +60,12 @@ class Counts:
         return cls(int(value["requests"]), int(value["errors"]), int(value["refused"]), latency)
 
 
+def single_buckets(below: Mapping[float, int]) -> dict[float, int]:
+    """Counts of what lies between two bounds, of counts of all that took at most each bound, as Prometheus has them."""
+    bounds = sorted(below)
+    return {bound: max(0, below[bound] - (below[bounds[i - 1]] if i else 0)) for i, bound in enumerate(bounds)}
+
+
 def quantile(latency: Mapping[float, int], q: float) -> float | None:
     """The quantile of a histogram by upper bounds, linear within a bucket; None if it is empty.
 

@@ -39,7 +39,8 @@ _RESERVED = re.compile(r"__.*")
 class Sample:
     """One number of one series.
 
-    :raises Invalid: if the name or a label's name is none that Prometheus takes everywhere.
+    :raises Invalid: if the name or a label's name is none that Prometheus takes everywhere, or the value is NaN or
+        infinite: what is no number makes no sample.
     """
 
     name: str
@@ -50,6 +51,8 @@ class Sample:
     def __post_init__(self) -> None:
         if not _METRIC.fullmatch(self.name):
             raise Invalid(f"{ascii(self.name)[:100]} is not the name of a metric", hint="use A-Z a-z 0-9 _")
+        if not _is_number(self.value):
+            raise Invalid(f"{self.name} is {str(self.value)[:100]} and no number", hint="leave the sample out")
         check_labels(self.labels)
 
 

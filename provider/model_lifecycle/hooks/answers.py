@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from json import dumps, loads
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
@@ -29,12 +30,13 @@ _BY_STATUS: dict[int, type[ModelLifecycleError]] = {
 _HINTS = {401: "check login and password of the connection", 403: "this account lacks the permission"}
 
 
-def read_body(response: requests.Response, end: float) -> None:
+def read_body(response: requests.Response, end: float, limit: int = MAX_ANSWER) -> None:
     """Read the whole body of a streamed response until the monotonic clock shows ``end``.
 
     requests has no deadline for a body: a server that drips bytes would hold us for ever.
 
-    :raises Invalid: if it is larger than 64 MiB.
+    :param limit: bytes, unpacked.
+    :raises Invalid: if it is larger.
     :raises requests.RequestException: if it breaks off, or is not there in time.
     """
     import requests
@@ -44,8 +46,8 @@ def read_body(response: requests.Response, end: float) -> None:
     try:
         while chunk := response.raw.read1(2**16, decode_content=True):
             data += chunk
-            if len(data) > MAX_ANSWER:
-                raise Invalid(f"the answer is larger than {MAX_ANSWER} bytes", target=response.url)
+            if len(data) > limit:
+                raise Invalid(f"the answer is larger than {limit} bytes", target=response.url)
             if time.monotonic() > end:
                 raise requests.ReadTimeout("the body did not end in time")
     except Urllib3Error as error:
@@ -71,9 +73,7 @@ def refusal(
 
     status = response.status_code
     kind = {**_BY_STATUS, **(errors or {})}.get(status, Unavailable if status >= 500 else Invalid)
-    said = _there(response) if status < 400 else one_line(_message(response) or response.reason or "")
-    if len(secret) > 3:
-        said = said.replace(secret, "***")
+    said = _there(response) if status < 400 else one_line(_message(response) or response.reason or "", secret)
     error = kind(f"{what}: {status} {said}", target=target, hint=_HINTS.get(status))
     error.__cause__ = HTTPError(f"status {status}", response=response)
     return error
@@ -91,6 +91,21 @@ def check_json(what: str, response: requests.Response, target: str) -> None:
     except ValueError as error:
         kind = "HTML" if _is_html(response) else "something that is not JSON"
         raise Invalid(f"{what}: answered with {kind}: is this the right port?", target=target) from error
+
+
+@contextmanager
+def reading(what: str, server: str, target: str) -> Iterator[None]:
+    """Take out of an answer what belongs there; where it is not, something else has answered.
+
+    :param what: the call, such as ``GET /v2/models``.
+    :param server: whose answer it should be.
+    :raises Invalid: if the answer is of another shape.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        message = f"the answer to {what} is none of {server}'s ({type(error).__name__})"
+        raise Invalid(message, target=target, hint="is this the right port?") from error
 
 
 def _message(response: requests.Response) -> str:
@@ -115,8 +130,13 @@ def cause_of(text: str) -> str:
     return "\n".join(lines[end:])
 
 
-def one_line(text: str) -> str:
-    """Foreign text for an error message: printable, on one line, at most 300 characters."""
+def one_line(text: str, *secrets: str) -> str:
+    """Foreign text for an error message: printable, on one line, at most 300 characters.
+
+    :param secrets: what may not appear, not even cut, if it is longer than three characters.
+    """
+    for secret in secrets:
+        text = text.replace(secret, "***") if len(secret) > 3 else text
     line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     return line if len(line) <= 300 else f"{line[:297]}..."
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from model_lifecycle.core.counts import Counts
+from model_lifecycle.core.counts import Counts, single_buckets
 from model_lifecycle.core.errors import Invalid
 from model_lifecycle.core.names import check_name
 from model_lifecycle.hooks.open_inference_rest import RestCalls, model_path
@@ -72,16 +72,10 @@ def read_counts(text: str, model: str) -> dict[int, Counts]:
     except (ValueError, KeyError, OverflowError) as error:
         raise Invalid(f"the metrics cannot be read: {error}") from error
     return {
-        version: Counts(count, errors[version], refused[version], _single(below[version]))
+        version: Counts(count, errors[version], refused[version], single_buckets(below[version]))
         for version, count in requests.items()
     }
 
 
 def _is_of(sample: Any, model: str) -> bool:
     return sample.labels.get("model") == model and math.isfinite(sample.value)
-
-
-def _single(below: Mapping[float, int]) -> dict[float, int]:
-    """Prometheus counts all that took at most a bound; we count those above the bound before."""
-    bounds = sorted(below)
-    return {bound: below[bound] - (below[bounds[i - 1]] if i else 0) for i, bound in enumerate(bounds)}

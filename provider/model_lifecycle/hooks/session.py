@@ -19,7 +19,7 @@ from urllib.parse import quote, urlsplit
 from tenacity import Retrying, retry_if_exception_type, stop_before_delay, wait_random_exponential
 
 from model_lifecycle.core.errors import Invalid, ModelLifecycleError, Unavailable
-from model_lifecycle.hooks.answers import check_json, one_line, read_body, refusal
+from model_lifecycle.hooks.answers import MAX_ANSWER, check_json, one_line, read_body, refusal
 
 if TYPE_CHECKING:
     import requests
@@ -74,6 +74,7 @@ class ConnectionSession:
         retry: bool = True,
         text: bool = False,
         errors: Mapping[int, type[ModelLifecycleError]] | None = None,
+        limit: int = MAX_ANSWER,
     ) -> requests.Response:
         """Send one request and return the answer if it is a success; its body has been read.
 
@@ -84,6 +85,7 @@ class ConnectionSession:
         :param retry: repeat while the server is Unavailable and time is left; for verbs that may be repeated.
         :param text: accept an answer that is not JSON; without it such an answer is Invalid.
         :param errors: what a status means for this call, where the table of this module does not fit.
+        :param limit: bytes of the answer that are read; a larger one is Invalid.
         :raises ModelLifecycleError: the class that the table gives to the server's answer.
         """
         body = content if json is None else self._body(json)
@@ -92,14 +94,14 @@ class ConnectionSession:
         seconds = self.timeout + CONNECT_TIMEOUT if deadline is None else deadline
         end = time.monotonic() + seconds
         if not retry:
-            return self._once(method, path, params, sent, body, end, text, errors)
+            return self._once(method, path, params, sent, body, end, text, errors, limit)
         attempts = Retrying(
             retry=retry_if_exception_type(Unavailable),
             wait=wait_random_exponential(multiplier=0.2, max=5),
             stop=stop_before_delay(seconds),
             reraise=True,
         )
-        return attempts(self._once, method, path, params, sent, body, end, text, errors)
+        return attempts(self._once, method, path, params, sent, body, end, text, errors, limit)
 
     def close(self) -> None:
         """Close idle connections; a later call opens new ones."""
@@ -121,6 +123,7 @@ class ConnectionSession:
         end: float,
         text: bool,
         errors: Mapping[int, type[ModelLifecycleError]] | None,
+        limit: int,
     ) -> requests.Response:
         import requests
 
@@ -137,7 +140,7 @@ class ConnectionSession:
                 stream=True,
             )
             with response:
-                read_body(response, end)
+                read_body(response, end, limit)
         except requests.RequestException as error:
             raise self._failure(what, error) from error
         if response.status_code >= 300:
