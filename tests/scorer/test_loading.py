@@ -22,7 +22,7 @@ from tests.models import quiet
 def ask(loaded: Loaded, **columns: list[object]) -> list[float]:
     tensors = [{"name": n, "shape": [len(d)], "datatype": "FP64", "data": d} for n, d in columns.items()]
     with quiet():
-        answer = json.loads(loaded.answer("churn", 1, json.dumps({"inputs": tensors}).encode()))
+        answer = json.loads(loaded.answer("churn", 1, json.dumps({"inputs": tensors}).encode()).body)
     return answer["outputs"][0]["data"]
 
 

@@ -9,8 +9,12 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from model_lifecycle.core.errors import ModelLifecycleError
+
+if TYPE_CHECKING:
+    from model_lifecycle.scorer.prediction_log import LogSettings
 
 _EPILOG = """\
 DIR/<model>/<version>/ holds an MLflow model and the _manifest.json of its artifact; the server downloads nothing.
@@ -29,11 +33,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     from model_lifecycle.scorer.server import Settings, create_app
 
-    settings = Settings(
-        options.repository, options.threads, options.max_body, options.predict_timeout, options.allow_unverified
-    )
     try:
-        app = create_app(settings)
+        app = create_app(
+            Settings(
+                options.repository,
+                options.threads,
+                options.max_body,
+                options.predict_timeout,
+                options.allow_unverified,
+                log=_log_settings(options),
+                grace=options.grace,
+            )
+        )
     except ModelLifecycleError as error:
         print(error, file=sys.stderr)  # noqa: T201 - a command's error
         return 1
@@ -61,6 +72,16 @@ def command() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def _log_settings(options: argparse.Namespace) -> LogSettings | None:
+    from model_lifecycle.scorer.prediction_log import LogSettings
+
+    if options.log_predictions is None:
+        return None
+    return LogSettings(
+        options.log_predictions, options.log_share, options.log_rows, options.log_seconds, options.log_pinned
+    )
 
 
 def _quieten() -> None:
@@ -92,6 +113,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--predict-timeout", type=float, default=60.0, metavar="SECONDS", help="give a prediction up after")
     add("--grace", type=_positive, default=30, metavar="SECONDS", help="time to finish requests at the end")
     add("--allow-unverified", action="store_true", help="load folders without a manifest that proves them")
+    add("--log-predictions", metavar="PLACE", help="log answers below a folder or webhdfs://host:port/path")
+    add("--log-share", type=float, default=0.1, metavar="SHARE", help="of the requests to log, up to 1, by their id")
+    add("--log-rows", type=_positive, default=10_000, metavar="ROWS", help="write a log file when it has so many")
+    add("--log-seconds", type=float, default=60.0, metavar="SECONDS", help="write a log file after")
+    add("--log-pinned", action="store_true", help="log requests whose path names a version: behind a router")
     add("--log-level", choices=["debug", "info", "warning", "error"], default="info", help="what to log, to stderr")
     return parser
 

@@ -75,6 +75,8 @@ class Inputs:
         specs = schema.inputs if schema is not None else []
         self._tensors = {spec.name or ANY: spec for spec in specs if isinstance(spec, TensorSpec)}
         self._columns = {column.name: column for column in map(_known, specs) if column}
+        self.declared = tuple((str(one["name"]), str(one["datatype"])) for one in self.describe())
+        """Names and datatypes, as the metadata lists them."""
 
     def describe(self) -> list[dict[str, Any]]:
         """The inputs as the protocol's metadata lists them."""

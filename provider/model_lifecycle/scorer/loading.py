@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,17 @@ from mlflow.exceptions import MlflowException
 from model_lifecycle.core.errors import Invalid
 from model_lifecycle.scorer.inputs import Inputs
 from model_lifecycle.scorer.outputs import UnusablePrediction, to_tensors
-from model_lifecycle.scorer.protocol import Tensor, read_request, write_response
+from model_lifecycle.scorer.protocol import InferRequest, Tensor, read_request, write_response
 from model_lifecycle.stores.proof import own_manifest, prove
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was asked and answered; ``outputs`` are all that the model gave, ``body`` what the client wanted of them."""
+
+    body: bytes
+    request: InferRequest
+    outputs: list[Tensor]
 
 
 class Loaded:
@@ -34,15 +44,18 @@ class Loaded:
         signature = model.metadata.signature
         self.inputs = Inputs(signature.inputs if signature is not None else None)
 
-    def answer(self, name: str, version: int, body: bytes) -> bytes:
-        """The response body to a request body.
+    def answer(self, name: str, version: int, body: bytes, request_id: str | None = None) -> Answer:
+        """The answer to a request body.
 
+        :param request_id: of the request, if the body names none.
         :raises Invalid: if the request is wrong.
         :raises Exception: whatever the model itself raises.
         """
         request = read_request(body)
-        values = self.inputs.read(request.inputs)
-        return write_response(name, version, request, self.predict(values))
+        if request.id is None:
+            request = replace(request, id=request_id)
+        outputs = self.predict(self.inputs.read(request.inputs))
+        return Answer(write_response(name, version, request, outputs), request, outputs)
 
     def predict(self, values: Any) -> list[Tensor]:
         """The model's answer as tensors.

@@ -34,6 +34,10 @@ class Metrics:
             "scorer_request_seconds", "Time to answer.", LABELS, buckets=BUCKETS, registry=self.registry
         )
         self._in_flight = Gauge("scorer_in_flight", "Infer requests being answered.", LABELS, registry=self.registry)
+        self._rows = Counter("scorer_log_rows", "Rows in the prediction log.", LABELS, registry=self.registry)
+        self._dropped = Counter(
+            "scorer_log_dropped", "Rows not logged, though of the share.", (*LABELS, "reason"), registry=self.registry
+        )
         self.registry.register(_Standings(standings))
 
     @contextmanager
@@ -51,6 +55,14 @@ class Metrics:
     def error(self, model: str, version: int, status: int) -> None:
         """Count one request that was not answered with 200."""
         self._errors.labels(model, str(version), str(status)).inc()
+
+    def logged(self, model: str, version: int, rows: int) -> None:
+        """Count rows that are in the prediction log."""
+        self._rows.labels(model, str(version)).inc(rows)
+
+    def dropped(self, model: str, version: int, reason: str, rows: int) -> None:
+        """Count rows that should be in the prediction log and never will be."""
+        self._dropped.labels(model, str(version), reason).inc(rows)
 
     def text(self) -> bytes:
         """The exposition format, version 0.0.4."""

@@ -12,9 +12,11 @@ from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -22,14 +24,19 @@ from starlette.exceptions import HTTPException
 
 from model_lifecycle import __version__
 from model_lifecycle.core.errors import Conflict, Invalid, ModelLifecycleError, NotFound, Unavailable
+from model_lifecycle.core.prediction_log import is_plain_id
 from model_lifecycle.scorer import loading
+from model_lifecycle.scorer.loading import Answer, Loaded
+from model_lifecycle.scorer.log_tables import Record
+from model_lifecycle.scorer.log_target import open_target
 from model_lifecycle.scorer.metrics import Metrics
+from model_lifecycle.scorer.prediction_log import LogSettings, PredictionLog
 from model_lifecycle.scorer.protocol import read_object
 from model_lifecycle.scorer.repository import Repository, State, Version
 from model_lifecycle.scorer.routes import read_traffic, read_version
 from model_lifecycle.scorer.threads import finished
 
-VERSION_HEADER = "x-model-version"
+VERSION_HEADER, REQUEST_HEADER = "x-model-version", "x-request-id"
 _STATUS: dict[type[ModelLifecycleError], int] = {Invalid: 400, NotFound: 404, Conflict: 409, Unavailable: 503}
 
 
@@ -41,6 +48,8 @@ class Settings:
     :param max_body: bytes of a request.
     :param predict_timeout: seconds until a prediction is given up.
     :param allow_unverified: load folders that no manifest proves.
+    :param log: what to write down of the answers; nothing by default.
+    :param grace: seconds that the log may take to end.
     """
 
     repository: Path
@@ -48,12 +57,15 @@ class Settings:
     max_body: int = 64 * 2**20
     predict_timeout: float = 60.0
     allow_unverified: bool = False
+    log: LogSettings | None = None
+    grace: float = 30.0
 
 
 def create_app(settings: Settings) -> FastAPI:
     """The application of one model repository.
 
     :raises Conflict: if another scorer works on the same folder.
+    :raises Invalid: if the prediction log has no place.
     """
     scorer = _Scorer(settings)
     app = FastAPI(lifespan=scorer.lifespan, openapi_url=None, redirect_slashes=False)
@@ -82,18 +94,24 @@ class _Scorer:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         load = partial(loading.load, verified=not settings.allow_unverified)
+        files = open_target(settings.log.target) if settings.log else None
         self.repository = Repository(settings.repository, load)
         self.metrics = Metrics(self.repository.standings)
+        self.log = PredictionLog(settings.log, files, self.metrics) if settings.log and files else None
         self.pool = ThreadPoolExecutor(settings.threads, "predict")
 
     @asynccontextmanager
     async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
+        if self.log:
+            self.log.start()
         start = asyncio.create_task(self.repository.start())
         await asyncio.sleep(0)  # the routes are read before the first request is
         yield
         start.cancel()
         self.repository.close()
         self.pool.shutdown(wait=False, cancel_futures=True)
+        if self.log:
+            await asyncio.to_thread(self.log.close, self.settings.grace)
 
     async def server(self) -> Response:
         return _json({"name": "model-lifecycle-scorer", "version": __version__, "extensions": _EXTENSIONS})
@@ -131,20 +149,40 @@ class _Scorer:
         body = await self._body(request)
         # Chosen after the body is here: an answer begun after a route call has returned is the new version's.
         version = self._pick(request)
-        loaded = version.ready
+        loaded, headers = version.ready, {VERSION_HEADER: str(version.number)}
+        logged = self._logged(request)
         with self.metrics.request(version.model, version.number):
             try:
-                work = partial(loaded.answer, version.model, version.number, body)
+                request_id = _request_id(request) if logged else None
+                work = partial(loaded.answer, version.model, version.number, body, request_id)
                 future = await finished(self.pool, work, self.settings.predict_timeout)
                 error = future.exception()
                 status = 200 if error is None else _status(error)
-                content = future.result() if error is None else _error(error)
+                content = future.result().body if error is None else _error(error)
             except Unavailable as late:
                 status, content = _status(late), _error(late)
             if status != 200:
                 self.metrics.error(version.model, version.number, status)
-        headers = {VERSION_HEADER: str(version.number)}
+            elif logged:
+                headers |= self._write_down(version, loaded, future.result(), len(body))
         return Response(content, status, headers, media_type="application/json")
+
+    def _logged(self, request: Request) -> bool:
+        """Whether it is a caller's request and there is a log: smoke requests name the version that shall answer."""
+        if self.settings.log is None or VERSION_HEADER in request.headers:
+            return False
+        return self.settings.log.pinned or "version" not in request.path_params
+
+    def _write_down(self, version: Version, loaded: Loaded, answer: Answer, size: int) -> dict[str, str]:
+        """Hand an answer to the log; returns the header that tells a caller the id, where one can."""
+        name = answer.request.id or ""
+        if self.log:
+            now, outputs = datetime.now(UTC), tuple(answer.outputs)
+            declared = loaded.inputs.declared
+            self.log.offer(
+                Record(version.model, version.number, name, now, declared, answer.request.inputs, outputs, size)
+            )
+        return {REQUEST_HEADER: name} if is_plain_id(name) else {}
 
     async def index(self, request: Request) -> Response:
         only_ready = read_object(await self._body(request)).get("ready") is True
@@ -196,6 +234,12 @@ _EXTENSIONS = ["model_repository", "model_route"]
 def _address(request: Request) -> tuple[str, int | None]:
     version = request.path_params.get("version")
     return request.path_params["model"], None if version is None else read_version(version)
+
+
+def _request_id(request: Request) -> str:
+    """The caller's ``x-request-id`` if it can be repeated, or one of ours; the ``id`` in the body goes before it."""
+    name = request.headers.get(REQUEST_HEADER, "")
+    return name if is_plain_id(name) else uuid4().hex
 
 
 def _json(value: Any, headers: Mapping[str, str] | None = None, status: int = 200) -> Response:
