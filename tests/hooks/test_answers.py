@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import requests
 
 from model_lifecycle.core.errors import Conflict, Denied, Invalid, NotFound, Unavailable
-from model_lifecycle.hooks.answers import check_json, one_line, refusal
+from model_lifecycle.hooks.answers import check_json, one_line, reading, refusal
 
 
 def response(status: int, body: bytes = b"", **headers: str) -> requests.Response:
@@ -52,6 +54,11 @@ def test_a_redirect_names_the_host_and_nothing_that_follows_it():
     assert error.message == "GET /v2: 302 redirects to https://login.example.com, which is not followed"
 
 
+def test_a_secret_at_the_end_of_what_is_shown_is_not_cut_but_hidden():
+    body = json.dumps({"error": "x" * 290 + " bad s3cr3t-of-the-server"}).encode()
+    assert "s3c" not in str(refusal("GET /v2", response(400, body), "srv", secret="s3cr3t-of-the-server"))
+
+
 def test_what_is_secret_is_not_repeated():
     assert "s3cr3t" not in str(refusal("GET /v2", response(400, b'{"error": "bad s3cr3t"}'), "srv", secret="s3cr3t"))
 
@@ -74,3 +81,10 @@ def test_anything_else_is_not(body):
 @pytest.mark.parametrize(("text", "line"), [("a\n\tb\x00c", "a b c"), ("x" * 500, "x" * 297 + "..."), ("", "")])
 def test_foreign_text_is_one_short_line(text, line):
     assert one_line(text) == line
+
+
+@pytest.mark.parametrize("take", [lambda: {}["models"], lambda: [][0:1].pop(), lambda: None.a, lambda: int("x")])
+def test_an_answer_of_another_shape_is_none_of_the_server_that_we_mean(take):
+    with pytest.raises(Invalid, match=r"the answer to GET /v2/models is none of KServe's.*srv.*is this the right port"):
+        with reading("GET /v2/models", "KServe", "srv"):
+            take()

@@ -154,9 +154,7 @@ class AwsCalls:
         return kind(f"{what}: {self._clean(str(error))}", target=self.target, hint=hint)
 
     def _clean(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return one_line(text)
+        return one_line(text, *self._secrets)
 
 
 @cache

@@ -162,9 +162,7 @@ class GrpcCalls:
             raise Invalid(f"{method}: the channel is closed", target=self.target) from error
 
     def _refusal(self, method: str, error: Any, errors: Mapping[str, type[ModelLifecycleError]]) -> ModelLifecycleError:
-        status, said = error.code().name, one_line(error.details() or "")
-        if len(self._secret) > 3:
-            said = said.replace(self._secret, "***")
+        status, said = error.code().name, one_line(error.details() or "", self._secret)
         kind = {**_BY_STATUS, **errors}.get(status, Unavailable)
         hint = None
         if status == "UNAVAILABLE" and any(word in said.lower() for word in _TLS):
