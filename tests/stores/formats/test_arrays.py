@@ -48,6 +48,9 @@ def test_other_ways_to_say_a_type_are_refused(descr):
     [
         (raw.npy("'<f8'", "(3,)", b"\0" * 16), "less than its header"),
         (raw.npy("'<f8'", "(10000000000000,)", b"\0" * 16), "less than its header"),
+        pytest.param(raw.npy("'<f8'", f"({'9' * 5000},)", b"\0" * 8), "no array", id="a-number-of-5000-digits"),
+        pytest.param(raw.npy(f"[('a', '<f8', ({'9' * 5000},))]", "(1,)", b""), "no array", id="the-same-in-a-field"),
+        pytest.param(raw.npy("'<f8'", f"({'9, ' * 9000}1)", b"\0" * 8), "no array", id="9000-dimensions"),
         (raw.npy("'<f8'", "(1,)", b"\0" * 8) + b"more", "no array"),
         (raw.npy("'<f8'", "(-1,)", b"\0" * 8), "no array"),
         (raw.npy("'<f8'", "(1,)", b"")[:20], "no array"),

@@ -12,6 +12,7 @@ from model_lifecycle.stores.formats.trip import Trip
 
 MAGIC = b"\x93NUMPY"
 MAX_HEADER = 1 << 16
+MAX_DIMENSIONS, MAX_DIGITS = 64, 19
 # Every writer writes numpy's own form of it. What is only another way to spell a Python literal is refused.
 _HEADER = re.compile(
     r"\{'descr': (?P<descr>.*), 'fortran_order': (True|False), 'shape': \((?P<shape>[\d, L]*)\),? ?\}\s*", re.ASCII
@@ -48,13 +49,13 @@ def _one(blob: Blob, where: str, trip: Trip) -> int:
         text = ""
     found = _HEADER.fullmatch(text)
     size = found and _item_size(found["descr"])
-    if not found or size is None:
+    count = _count(found["shape"]) if found else None
+    if size is None or count is None:
         raise trip.refuse(where, "is no array as numpy writes it", "nobody can say what it holds")
     begin += length
     if size < 0:
         _objects(blob.part(begin, blob.size - begin), where, trip)
         return blob.size
-    count = math.prod(int(number) for number in re.findall(r"\d+", found["shape"]))
     if count * size > blob.size - begin:
         raise trip.refuse(where, "holds less than its header says", "readers may read beyond its end")
     return begin + count * size
@@ -80,9 +81,19 @@ def _item_size(descr: str) -> int | None:
         if field is None or descr[field.end() :][:2] not in (", ", "]"):
             return None
         at = field.end() + 2
-        numbers = [int(number) for number in re.findall(r"\d+", field["shape"] or "")]
-        sizes.append((_bytes_of(field), math.prod(numbers)))
+        count = _count(field["shape"] or "")
+        if count is None:
+            return None
+        sizes.append((_bytes_of(field), count))
     return -1 if any(size < 0 for size, _ in sizes) else sum(size * count for size, count in sizes)
+
+
+def _count(shape: str) -> int | None:
+    """Items of that shape; None if numpy could not hold it."""
+    numbers = re.findall(r"\d+", shape)
+    if len(numbers) > MAX_DIMENSIONS or any(len(number) > MAX_DIGITS for number in numbers):
+        return None
+    return math.prod(map(int, numbers))
 
 
 def _bytes_of(found: re.Match[str]) -> int:
