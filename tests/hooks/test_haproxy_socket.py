@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
+from contextlib import suppress
 
 import pytest
 
 from model_lifecycle.core.errors import Denied, Unavailable
+from model_lifecycle.hooks import haproxy_socket
 from model_lifecycle.hooks.haproxy_socket import Maps, RuntimeSocket
 from model_lifecycle.hooks.router_files import RouterFolder
 
@@ -16,13 +19,15 @@ def replying():
     listener = socket.create_server(("127.0.0.1", 0))
     threads = []
 
-    def start(*replies: bytes) -> RuntimeSocket:
+    def start(*replies: bytes, pause: float = 0.0) -> RuntimeSocket:
         def serve() -> None:
             for reply in replies:
                 connection, _ = listener.accept()
-                with connection:
+                with connection, suppress(ConnectionError):
                     connection.recv(1000)
-                    connection.sendall(reply)
+                    for piece in (reply[at : at + 1] for at in range(len(reply))) if pause else [reply]:
+                        connection.sendall(piece)
+                        time.sleep(pause)
 
         threads.append(threading.Thread(target=serve, daemon=True))
         threads[-1].start()
@@ -42,6 +47,12 @@ def test_a_reply_is_read_to_its_end_over_tcp(replying):
 def test_a_reply_that_breaks_off_is_unavailable_and_never_half_a_map(replying, reply):
     with pytest.raises(Unavailable):
         replying(reply).ask("show map #1")
+
+
+def test_a_reply_that_drips_is_unavailable_when_its_time_is_over(replying, monkeypatch):
+    monkeypatch.setattr(haproxy_socket, "SOCKET_TIMEOUT", 0.3)
+    with pytest.raises(Unavailable, match="TimeoutError"):
+        replying(b"x" * 40, pause=0.05).ask("show map #1")
 
 
 def test_a_socket_of_too_low_a_level_is_denied(replying):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import time
 from pathlib import Path
 
 from model_lifecycle.core.errors import Denied, Invalid, Unavailable
@@ -11,7 +12,7 @@ from model_lifecycle.hooks.answers import one_line
 from model_lifecycle.hooks.router_files import RouterFolder
 
 SOCKET_TIMEOUT = 10.0
-"""Seconds that the runtime socket may stay silent; HAProxy answers within one turn of its loop."""
+"""Seconds for one command and its whole reply; HAProxy answers within one turn of its loop."""
 
 _MAX_REPLY = 64 * 2**20
 _MAP = re.compile(r"^(?P<id>\d+) \((?P<path>.+?)\) pattern loaded from file", re.MULTILINE)
@@ -42,7 +43,7 @@ class RuntimeSocket:
             hint = "is HAProxy running, and is the extra socket its path as this worker sees it?"
             raise Unavailable(f"no runtime socket at {self.address}", target=self.target, hint=hint) from error
         except (OSError, UnicodeDecodeError) as error:
-            message = f"the runtime socket failed ({type(error).__name__})"
+            message = f"the runtime socket {self.address} failed ({type(error).__name__}: {one_line(str(error))})"
             raise Unavailable(message, target=self.target) from error
         if reply.startswith("Permission denied"):
             raise Denied(_DENIED, target=self.target, hint=_DENIED_HINT)
@@ -57,13 +58,14 @@ class RuntimeSocket:
             raise Unavailable(f"HAProxy refused the change: {one_line(reply)}", target=self.target)
 
     def _exchange(self, command: str) -> str:
-        reply = bytearray()
+        reply, end = bytearray(), time.monotonic() + SOCKET_TIMEOUT
         with self._connect() as connection:
             connection.sendall(command.encode("ascii") + b"\n")
             while chunk := connection.recv(2**16):
                 reply += chunk
                 if len(reply) > _MAX_REPLY:
                     raise OSError("the reply does not end")
+                connection.settimeout(max(end - time.monotonic(), 0.001))
         # Half a map, taken for a whole one, would end up in the file: only a reply with its blank line is one.
         if reply != b"\n" and not reply.endswith(b"\n\n"):
             raise OSError("the reply broke off")
@@ -103,7 +105,8 @@ class Maps:
         reply = self.runtime.ask(f"show map #{self._number(name)}")
         entries = [line.split(" ", 2)[1:] for line in reply.splitlines() if line]
         if any(len(entry) != 2 for entry in entries):
-            raise Unavailable(f"the running map {name} cannot be read", target=self.runtime.target)
+            what = "HAProxy showed something else than its entries"
+            raise Unavailable(f"the running map {name} cannot be read: {what}", target=self.runtime.target)
         return dict(entries)
 
     def put(self, name: str, key: str, value: str | None) -> None:
