@@ -127,6 +127,22 @@ def test_traffic_in_another_form_is_unavailable_until_it_is_set_anew(haproxy, ho
     assert hook.traffic(model) == {1: 100}
 
 
+def test_a_target_in_another_form_is_unavailable_until_the_version_is_attached_anew(haproxy, hook, model, backend):
+    RuntimeSocket(str(haproxy.socket), "here").change(f"set map {haproxy.maps}/targets.map {model}/2 nonsense")
+    with pytest.raises(Unavailable, match=r"targets.map says 'nonsense'.*attach the version anew"):
+        hook.route(model, {2: 100})
+    hook.attach(model, 2, backend.url)
+    hook.route(model, {2: 100})
+    assert hook.traffic(model) == {2: 100}
+
+
+def test_counts_without_their_table_are_invalid_and_not_zero(hook, model, monkeypatch):
+    monkeypatch.setattr("model_lifecycle.hooks.haproxy.TABLE", "other")
+    for read in (lambda: hook.counts(model), lambda: hook.in_flight(model, 1)):
+        with pytest.raises(Invalid, match="no stick table other"):
+            read()
+
+
 def test_a_host_name_is_resolved_when_it_is_attached_and_read_back_as_it_was(haproxy, hook, backend):
     url = f"http://localhost:{backend.port}{backend.path}"
     name = f"own-{uuid4().hex[:12]}"

@@ -83,7 +83,7 @@ def test_a_file_in_an_artifact_that_looks_like_settings_is_never_read(hook, mode
 
 def test_a_repository_that_the_server_does_not_see_is_said_so(hook, model, stage, tmp_path, monkeypatch):
     (tmp_path / "elsewhere").mkdir()
-    extra = hook._connection.extra_dejson | {"repository": str(tmp_path / "elsewhere")}
+    extra = hook.connection.extra_dejson | {"repository": str(tmp_path / "elsewhere")}
     connect(monkeypatch, hook.session.url.rpartition(":")[2], **extra)
     hook.__dict__.clear()
     hook.__init__("scorer_tried")

@@ -28,6 +28,9 @@ class SmallServing(RoutableHook):
         self.servers: dict[int, SmallBackend] = {}
         self.staged: list[int] = []
 
+    def prove_connection(self):
+        return "small servers answer"
+
     def stage(self, model, version, artifact_uri, store):
         self.staged.append(version)
 

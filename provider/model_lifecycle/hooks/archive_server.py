@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import attrs
-from airflow.sdk import BaseHook
 
-from model_lifecycle.core.errors import Invalid, ModelLifecycleError, NotFound
+from model_lifecycle.core.errors import Invalid, NotFound
 from model_lifecycle.core.names import check_name
 from model_lifecycle.hooks.model_archive import archive_name, stage_archive
 from model_lifecycle.hooks.serving import Answer, Columns, RoutableHook, VersionState
@@ -23,7 +22,6 @@ from model_lifecycle.stores.base import ModelStore
 
 if TYPE_CHECKING:
     import requests
-    from airflow.sdk import Connection
 
 MANAGEMENT_PORT = 8081
 LOAD_TIMEOUT = 120.0
@@ -46,10 +44,6 @@ class ArchiveServer(RoutableHook):
     :param serving_conn_id: the connection.
     """
 
-    def __init__(self, serving_conn_id: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.serving_conn_id = serving_conn_id
-
     @cached_property
     def session(self) -> ConnectionSession:
         """The HTTP session on the inference API; the connection is read when it is first used."""
@@ -67,14 +61,11 @@ class ArchiveServer(RoutableHook):
         """The HTTP session on the inference API."""
         return self.session
 
-    def test_connection(self) -> tuple[bool, str]:
-        """Tell whether both APIs are there and let us in; for the button of the connection form."""
-        try:
-            self.manage("GET", "/models", params={"limit": 1}, retry=False)
-            self.infer(self.session, "GET", "/ping", retry=False)
-        except ModelLifecycleError as error:
-            return False, str(error)
-        return True, f"{self.hook_name} is ready"
+    def prove_connection(self) -> str:
+        """Prove that both APIs are there and let us in."""
+        self.manage("GET", "/models", params={"limit": 1}, retry=False)
+        self.infer(self.session, "GET", "/ping", retry=False)
+        return f"{self.hook_name} is ready"
 
     def stage(self, model: str, version: int, artifact_uri: str, store: ModelStore) -> None:
         """Build the version's archive from the artifact; see :func:`~.model_archive.stage_archive` and the contract."""
@@ -113,25 +104,13 @@ class ArchiveServer(RoutableHook):
     def described(self, model: str, version: int, patience: float) -> str | None:
         """The fault that the handler of running workers tells, empty if it has none, None if it says nothing."""
 
-    @cached_property
-    def connection(self) -> Connection:
-        """The connection."""
-        return BaseHook.get_connection(self.serving_conn_id)
-
     @property
     def archives(self) -> Path:
         """The server's model store, as this worker sees it.
 
         :raises Invalid: if the connection does not name it.
         """
-        folder = self.connection.extra_dejson.get("archives")
-        if not isinstance(folder, str) or not Path(folder).is_absolute():
-            raise Invalid(
-                "the connection's extra archives is not an absolute path",
-                target=self.serving_conn_id,
-                hint="set it to the folder of the server's model store, as the workers see it",
-            )
-        return Path(folder)
+        return self.folder("archives", "set it to the folder of the server's model store, as the workers see it")
 
     @property
     def workers(self) -> int:
@@ -142,20 +121,6 @@ class ArchiveServer(RoutableHook):
     def load_timeout(self) -> float:
         """Seconds after which workers that do not run are given up."""
         return self.number("load_timeout", LOAD_TIMEOUT)
-
-    def number(self, name: str, default: float) -> float:
-        """An extra that is a number of at least 1.
-
-        :raises Invalid: if it is anything else.
-        """
-        value = self.connection.extra_dejson.get(name)
-        try:
-            found = default if value in (None, "") else float(value)
-        except (TypeError, ValueError):
-            found = 0.0
-        if not found >= 1:
-            raise Invalid(f"the extra {name} is not a number of at least 1", target=self.serving_conn_id)
-        return found
 
     def staged(self, model: str, version: int) -> str:
         """The name of a version's archive.

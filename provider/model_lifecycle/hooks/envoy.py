@@ -13,13 +13,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-from airflow.sdk import BaseHook
-
 from model_lifecycle.core.counts import BUCKETS, Counts
-from model_lifecycle.core.errors import Conflict, Invalid, ModelLifecycleError, Unavailable
+from model_lifecycle.core.errors import Conflict, Invalid, Unavailable
 from model_lifecycle.core.names import check_name
 from model_lifecycle.hooks.envoy_admin import CLUSTERS_FILE, ROUTES_FILE, EnvoyAdmin, WatchedFiles
 from model_lifecycle.hooks.envoy_config import (
@@ -50,7 +47,7 @@ class EnvoyHook(RouterHook):
     workers see it; ``verify``, ``cert``, ``key`` and ``timeout`` as for every server
     (:mod:`model_lifecycle.hooks.session`).
 
-    :param router_conn_id: the connection.
+    :param router_conn_id: the connection; ``envoy_default`` by default.
     """
 
     default_conn_name = "envoy_default"
@@ -58,31 +55,12 @@ class EnvoyHook(RouterHook):
     hook_name = "Envoy"
     can_mirror = True
 
-    def __init__(self, router_conn_id: str = default_conn_name, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.router_conn_id = router_conn_id
-
-    @cached_property
-    def session(self) -> ConnectionSession:
-        """The HTTP session on the address that callers use."""
-        return ConnectionSession(self._connection)
-
-    def get_conn(self) -> ConnectionSession:
-        """The HTTP session of this hook."""
-        return self.session
-
-    def test_connection(self) -> tuple[bool, str]:
-        """Tell what is missing, of address, admin and folder; for the button of the connection form."""
-        try:
-            answer = self.session.call("GET", "/v2/health/ready", retry=False).json()
-            if answer != {"ready": True, "router": "envoy"}:
-                hint = "host and port are the listener models of envoy.yaml"
-                raise Invalid("something else answers at host and port", target=self.session.target, hint=hint)
-            self._table()
-            self._files.folder.check()
-        except ModelLifecycleError as error:
-            return False, str(error)
-        return True, "Envoy answers callers, and its files can be changed"
+    def prove_connection(self) -> str:
+        """Prove address, admin and folder."""
+        self.require_ready("host and port are the listener models of envoy.yaml")
+        self._table()
+        self._files.folder.check()
+        return "Envoy answers callers, and its files can be changed"
 
     def backends(self, model: str) -> dict[int, str]:
         """The URL of each attached version; see the contract."""
@@ -117,7 +95,8 @@ class EnvoyHook(RouterHook):
         check_traffic(traffic, self.session.target)
         shares = {version: share for version, share in traffic.items() if share}
         with self._files.folder.lock():
-            routes = self._attached(model, shares)
+            routes = self._model(model)
+            self.require_attached(model, shares, routes.targets)
             self._put(model, replace(routes, traffic=shares, mirrored=routes.mirrored if shares else {}))
 
     def mirrored(self, model: str) -> dict[int, int]:
@@ -135,7 +114,8 @@ class EnvoyHook(RouterHook):
             raise Invalid(message, target=self.session.target, model=model)
         shares = {version: share for version, share in mirrored.items() if share}
         with self._files.folder.lock():
-            routes = self._attached(model, shares)
+            routes = self._model(model)
+            self.require_attached(model, shares, routes.targets)
             if shares and not routes.traffic:
                 raise Conflict("there is no traffic to mirror", target=self.session.target, model=model)
             self._put(model, replace(routes, mirrored=shares))
@@ -167,42 +147,26 @@ class EnvoyHook(RouterHook):
         return {version: _counts(values, times, version_key(model, version)) for version in attached}
 
     @cached_property
-    def _connection(self) -> Any:
-        return BaseHook.get_connection(self.router_conn_id)
-
-    @cached_property
     def _admin(self) -> EnvoyAdmin:
         from airflow.sdk import Connection
 
-        extra = self._connection.extra_dejson
+        extra = self.connection.extra_dejson
         if not isinstance(extra.get("admin"), str):
             hint = "set it as the admin address of envoy.yaml, such as http://127.0.0.1:9901"
-            raise Invalid("the extra admin is no URL", target=self.router_conn_id, hint=hint)
+            raise Invalid("the extra admin is no URL", target=self.conn_id, hint=hint)
         kept = {name: extra[name] for name in ("verify", "cert", "key", "timeout") if name in extra}
-        conn_id = f"the admin of {self.router_conn_id}"
+        conn_id = f"the admin of {self.conn_id}"
         admin = Connection(conn_id=conn_id, conn_type="http", host=extra["admin"], extra=json.dumps(kept))
         return EnvoyAdmin(ConnectionSession(admin))
 
     @cached_property
     def _files(self) -> WatchedFiles:
-        folder = self._connection.extra_dejson.get("config")
-        if not isinstance(folder, str) or not Path(folder).is_absolute():
-            hint = f"set it to the folder of {ROUTES_FILE}, as the workers see it"
-            raise Invalid("the extra config is not an absolute path", target=self.router_conn_id, hint=hint)
-        names = (CLUSTERS_FILE, ROUTES_FILE)
-        return WatchedFiles(RouterFolder(Path(folder), names, self.session.target), self._admin)
+        folder = self.folder("config", f"set it to the folder of {ROUTES_FILE}, as the workers see it")
+        return WatchedFiles(RouterFolder(folder, (CLUSTERS_FILE, ROUTES_FILE), self.session.target), self._admin)
 
     def _model(self, model: str) -> ModelRoutes:
         check_name(model, "model name")
         return self._table().get(model, ModelRoutes())
-
-    def _attached(self, model: str, shares: Mapping[int, int]) -> ModelRoutes:
-        routes = self._model(model)
-        for version in shares:
-            if version not in routes.targets:
-                message = "the version is not attached"
-                raise Conflict(message, target=self.session.target, model=model, version=version)
-        return routes
 
     def _table(self) -> dict[str, ModelRoutes]:
         configuration = self._admin.routes()

@@ -10,18 +10,13 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
-from typing import Any
-
-from airflow.sdk import BaseHook
 
 from model_lifecycle.core.counts import BUCKETS, Counts
-from model_lifecycle.core.errors import Conflict, Invalid, ModelLifecycleError, Unavailable
+from model_lifecycle.core.errors import Conflict, Invalid, Unavailable
 from model_lifecycle.core.names import check_name
 from model_lifecycle.hooks.haproxy_socket import Maps, RuntimeSocket
 from model_lifecycle.hooks.router import RouterHook, check_traffic
 from model_lifecycle.hooks.router_files import RouterFolder
-from model_lifecycle.hooks.session import ConnectionSession
 from model_lifecycle.hooks.targets import Target, version_key
 
 TRAFFIC = "traffic.map"
@@ -38,7 +33,7 @@ class HaproxyHook(RouterHook):
     or ``host:port``; ``maps``, the folder of the map files as the workers see it; ``verify``, ``cert``, ``key`` and
     ``timeout`` as for every server (:mod:`model_lifecycle.hooks.session`).
 
-    :param router_conn_id: the connection.
+    :param router_conn_id: the connection; ``haproxy_default`` by default.
     """
 
     default_conn_name = "haproxy_default"
@@ -46,29 +41,13 @@ class HaproxyHook(RouterHook):
     hook_name = "HAProxy"
     can_mirror = False
 
-    def __init__(self, router_conn_id: str = default_conn_name, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.router_conn_id = router_conn_id
-
-    @cached_property
-    def session(self) -> ConnectionSession:
-        """The HTTP session on the address that callers use."""
-        return ConnectionSession(self._connection)
-
-    def get_conn(self) -> ConnectionSession:
-        """The HTTP session of this hook."""
-        return self.session
-
-    def test_connection(self) -> tuple[bool, str]:
-        """Tell what is missing, of address, socket, maps and folder; for the button of the connection form."""
-        try:
-            self._prove_address()
-            for name in (TRAFFIC, TARGETS):
-                self._maps.read(name)
-            self._maps.folder.check()
-        except ModelLifecycleError as error:
-            return False, str(error)
-        return True, "HAProxy answers callers, and its maps can be changed"
+    def prove_connection(self) -> str:
+        """Prove address, socket, maps and folder."""
+        self.require_ready("host and port are the line bind of haproxy.cfg")
+        for name in (TRAFFIC, TARGETS):
+            self._maps.read(name)
+        self._maps.folder.check()
+        return "HAProxy answers callers, and its maps can be changed"
 
     def backends(self, model: str) -> dict[int, str]:
         """The URL of each attached version; see the contract."""
@@ -109,11 +88,7 @@ class HaproxyHook(RouterHook):
             message = f"HAProxy splits a model's traffic between {SPLITS} versions at most, not {len(shares)}"
             raise Invalid(message, target=self.session.target, model=model, hint="use a router of type envoy")
         with self._maps.folder.lock():
-            attached = self._targets(model)
-            for version in shares:
-                if version not in attached:
-                    message = "the version is not attached"
-                    raise Conflict(message, target=self.session.target, model=model, version=version)
+            self.require_attached(model, shares, self._targets(model))
             self._maps.put(TRAFFIC, model, _traffic_value(shares))
 
     def mirrored(self, model: str) -> dict[int, int]:
@@ -141,37 +116,17 @@ class HaproxyHook(RouterHook):
         return {version: _counts(self._entry(version_key(model, version))) for version in self._targets(model)}
 
     @cached_property
-    def _connection(self) -> Any:
-        return BaseHook.get_connection(self.router_conn_id)
-
-    @cached_property
     def _maps(self) -> Maps:
-        extra = self._connection.extra_dejson
         target = self.session.target
-        folder = RouterFolder(self._folder(extra), (TRAFFIC, TARGETS), target)
-        return Maps(RuntimeSocket(self._socket(extra), target), folder)
+        folder = self.folder("maps", f"set it to the folder of {TRAFFIC}, as the workers see it")
+        return Maps(RuntimeSocket(self._socket(), target), RouterFolder(folder, (TRAFFIC, TARGETS), target))
 
-    def _socket(self, extra: Mapping[str, Any]) -> str:
-        address = extra.get("socket")
+    def _socket(self) -> str:
+        address = self.connection.extra_dejson.get("socket")
         if isinstance(address, str) and (address.startswith("/") or address.rpartition(":")[2].isdecimal()):
             return address
         hint = "set it as in the line stats socket of haproxy.cfg"
-        raise Invalid(
-            "the extra socket is neither an absolute path nor host:port", target=self.router_conn_id, hint=hint
-        )
-
-    def _folder(self, extra: Mapping[str, Any]) -> Path:
-        folder = extra.get("maps")
-        if isinstance(folder, str) and Path(folder).is_absolute():
-            return Path(folder)
-        hint = "set it to the folder of traffic.map, as the workers see it"
-        raise Invalid("the extra maps is not an absolute path", target=self.router_conn_id, hint=hint)
-
-    def _prove_address(self) -> None:
-        answer = self.session.call("GET", "/v2/health/ready", retry=False).json()
-        if answer != {"ready": True, "router": "haproxy"}:
-            hint = "host and port are the line bind of haproxy.cfg"
-            raise Invalid("something else answers at host and port", target=self.session.target, hint=hint)
+        raise Invalid("the extra socket is neither an absolute path nor host:port", target=self.conn_id, hint=hint)
 
     def _targets(self, model: str) -> dict[int, Target]:
         check_name(model, "model name")
@@ -179,9 +134,17 @@ class HaproxyHook(RouterHook):
         for key, value in self._maps.read(TARGETS).items():
             name, _, version = key.partition("/")
             if name == model and version.isdecimal():
-                _, port, path, host = value.split("|")
-                found[int(version)] = Target(host, int(port), path)
+                found[int(version)] = self._target(model, int(version), value)
         return found
+
+    def _target(self, model: str, version: int, value: str) -> Target:
+        try:
+            _, port, path, host = value.split("|")
+            return Target(host, int(port), path)
+        except ValueError as error:
+            message, hint = f"{TARGETS} says {value!r}, which is no target", "attach the version anew"
+            where = self.session.target
+            raise Unavailable(message, target=where, model=model, version=version, hint=hint) from error
 
     def _shares(self, model: str, value: str) -> dict[int, int]:
         try:
@@ -193,6 +156,9 @@ class HaproxyHook(RouterHook):
 
     def _entry(self, key: str) -> dict[str, int]:
         reply = self._maps.runtime.ask(f"show table {TABLE} key {key}")
+        if not reply.startswith(f"# table: {TABLE},"):
+            hint = "run HAProxy with the haproxy.cfg of this package"
+            raise Invalid(f"HAProxy has no stick table {TABLE}", target=self.session.target, hint=hint)
         fields = [word.partition("=") for line in reply.splitlines()[1:] for word in line.split()]
         return {name: int(value) for name, _, value in fields if value.isdecimal()}
 

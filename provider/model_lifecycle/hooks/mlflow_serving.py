@@ -13,9 +13,9 @@ from json import dumps
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import BaseHook, Connection
+from airflow.sdk import Connection
 
-from model_lifecycle.core.errors import Corrupt, Invalid, ModelLifecycleError, NotFound, Unavailable
+from model_lifecycle.core.errors import Corrupt, Invalid, NotFound, Unavailable
 from model_lifecycle.core.manifest import Manifest
 from model_lifecycle.core.names import MANIFEST_NAME, check_name
 from model_lifecycle.hooks.answers import cause_of, one_line
@@ -50,35 +50,29 @@ class MlflowServingHook(RoutableHook):
     conn_type = "mlflow_serving"
     hook_name = "MLflow models serve"
 
-    def __init__(self, serving_conn_id: str = default_conn_name, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.serving_conn_id = serving_conn_id
-
     @cached_property
     def supervisor(self) -> SupervisorCalls:
         """The calls of Supervisor; the connection is read when it is first used."""
-        return SupervisorCalls(ConnectionSession(self._connection))
+        return SupervisorCalls(ConnectionSession(self.connection))
 
     @cached_property
     def slots(self) -> Slots:
         """The slots of the connection."""
-        program = check_name(str(self._connection.extra_dejson.get("program") or "model"), "program")
+        program = check_name(str(self.connection.extra_dejson.get("program") or "model"), "program")
         return Slots(self._repository, self._addresses(), program)
 
     def get_conn(self) -> SupervisorCalls:
         """The calls of Supervisor."""
         return self.supervisor
 
-    def test_connection(self) -> tuple[bool, str]:
-        """Tell whether Supervisor is there and has a program for each slot; for the button of the connection form."""
-        try:
-            programs = self.supervisor.states()
-            missing = [slot.program for slot in self.slots.all if slot.program not in programs]
-            if missing:
-                return False, f"Supervisor has no program {', '.join(missing)}"
-            return True, f"Supervisor {self.supervisor.version()} runs {len(self.slots.all)} slots"
-        except ModelLifecycleError as error:
-            return False, str(error)
+    def prove_connection(self) -> str:
+        """Prove that Supervisor is there and has a program for each slot."""
+        programs = self.supervisor.states()
+        missing = [slot.program for slot in self.slots.all if slot.program not in programs]
+        if missing:
+            hint = "the extra slots lists as many servers as its program has numprocs; the extra program names it"
+            raise Invalid(f"Supervisor has no program {', '.join(missing)}", target=self.conn_id, hint=hint)
+        return f"Supervisor {self.supervisor.version()} runs {len(self.slots.all)} slots"
 
     def stage(self, model: str, version: int, artifact_uri: str, store: ModelStore) -> None:
         """Fetch the artifact into the repository; see the contract."""
@@ -131,7 +125,7 @@ class MlflowServingHook(RoutableHook):
         """Ask a version's own process; nothing answers unversioned calls but a router."""
         check_name(model, "model name")
         if version is None:
-            raise NotFound("only a router answers unversioned calls", model=model, target=self.serving_conn_id)
+            raise NotFound("only a router answers unversioned calls", model=model, target=self.conn_id)
         session = self._session_of(self._slot(model, version))
         answer = self.ask(session, "/invocations", model, inputs, {VERSION_HEADER: str(version)})
         return Answer(version, answer.outputs)
@@ -173,13 +167,13 @@ class MlflowServingHook(RoutableHook):
     def _slot(self, model: str, version: int) -> Slot:
         slots = self.slots.of(check_name(model, "model name")).get(version)
         if not slots:
-            raise NotFound("the version is not loaded", target=self.serving_conn_id, model=model, version=version)
+            raise NotFound("the version is not loaded", target=self.conn_id, model=model, version=version)
         return slots[0]
 
     def _session_of(self, slot: Slot) -> ConnectionSession:
         """A session on a slot; login and password are Supervisor's, and are not sent there."""
-        host, extra = f"http://{slot.address}", dumps({"timeout": self._connection.extra_dejson.get("timeout")})
-        own = Connection(conn_id=self.serving_conn_id, conn_type=self.conn_type, host=host, extra=extra)
+        host, extra = f"http://{slot.address}", dumps({"timeout": self.connection.extra_dejson.get("timeout")})
+        own = Connection(conn_id=self.conn_id, conn_type=self.conn_type, host=host, extra=extra)
         return ConnectionSession(own)
 
     def _signature(self, model: str, version: int) -> Any:
@@ -191,25 +185,16 @@ class MlflowServingHook(RoutableHook):
     def _staged(self, model: str, version: int) -> Path:
         return self._repository / check_name(model, "model name") / str(version)
 
-    @cached_property
-    def _connection(self) -> Any:
-        return BaseHook.get_connection(self.serving_conn_id)
-
     @property
     def _repository(self) -> Path:
-        folder = self._connection.extra_dejson.get("repository")
-        if not isinstance(folder, str) or not Path(folder).is_absolute():
-            hint = "set it to the folder MODELS_REPOSITORY of Supervisor, as the workers see it"
-            what = "the connection's extra repository is not an absolute path"
-            raise Invalid(what, target=self.serving_conn_id, hint=hint)
-        return Path(folder)
+        return self.folder("repository", "set it to the folder MODELS_REPOSITORY of Supervisor, as the workers see it")
 
     def _addresses(self) -> list[str]:
-        slots = self._connection.extra_dejson.get("slots")
+        slots = self.connection.extra_dejson.get("slots")
         if not isinstance(slots, list) or not slots or not all(_is_address(address) for address in slots):
             hint = 'list the servers of its slots by number, such as ["models:5100", "models:5101"]'
-            what = "the connection's extra slots is no list of host:port"
-            raise Invalid(what, target=self.serving_conn_id, hint=hint)
+            what = "the extra slots is no list of host:port"
+            raise Invalid(what, target=self.conn_id, hint=hint)
         return slots
 
 

@@ -41,9 +41,6 @@ class MultiModelServerHook(ArchiveServer):
     conn_type = "multi_model_server"
     hook_name = "multi-model-server"
 
-    def __init__(self, serving_conn_id: str = default_conn_name, **kwargs: Any) -> None:
-        super().__init__(serving_conn_id, **kwargs)
-
     def load(self, model: str, version: int) -> None:
         """Begin to load a staged version; one that is FAILED, or lost its workers, is registered anew."""
         archive, entry = self.staged(model, version), self._entry(server_name(model, version))

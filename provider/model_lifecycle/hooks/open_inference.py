@@ -11,10 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import BaseHook
-
 from model_lifecycle.core.counts import Counts
-from model_lifecycle.core.errors import Invalid, ModelLifecycleError
+from model_lifecycle.core.errors import Invalid
 from model_lifecycle.core.names import check_name
 from model_lifecycle.hooks.inputs import check_inputs
 from model_lifecycle.hooks.named_versions import KServeVersions, MlServerVersions, NamedVersions
@@ -48,10 +46,6 @@ class OpenInferenceHook(RoutableHook):
     conn_type = "open_inference"
     hook_name = "Open Inference Protocol v2"
 
-    def __init__(self, serving_conn_id: str = default_conn_name, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.serving_conn_id = serving_conn_id
-
     @property
     def can_split(self) -> bool:  # type: ignore[override]
         """Whether it is a scorer."""
@@ -65,13 +59,13 @@ class OpenInferenceHook(RoutableHook):
     @cached_property
     def session(self) -> ConnectionSession:
         """The HTTP session; the connection is read when it is first used."""
-        return ConnectionSession(self._connection)
+        return ConnectionSession(self.connection)
 
     @cached_property
     def grpc(self) -> GrpcInference | None:
         """The gRPC side, if the connection names one."""
-        address = self._connection.extra_dejson.get("grpc")
-        return GrpcInference(self._connection, str(address)) if address else None
+        address = self.connection.extra_dejson.get("grpc")
+        return GrpcInference(self.connection, str(address)) if address else None
 
     @cached_property
     def server(self) -> str:
@@ -79,7 +73,7 @@ class OpenInferenceHook(RoutableHook):
 
         :raises Invalid: if neither tells.
         """
-        said = self._connection.extra_dejson.get("server") or self._metadata().get("name", "")
+        said = self.connection.extra_dejson.get("server") or self._metadata().get("name", "")
         found = {"model-lifecycle-scorer": SCORER}.get(str(said), str(said))
         if found not in (SCORER, MLSERVER, KSERVE):
             hint = "set the extra server of the connection to scorer, mlserver or kserve"
@@ -90,14 +84,11 @@ class OpenInferenceHook(RoutableHook):
         """The HTTP session of this hook."""
         return self.session
 
-    def test_connection(self) -> tuple[bool, str]:
-        """Tell whether the server is there and ready; for the button of the connection form."""
-        try:
-            server = self._metadata(retry=False)
-            self.session.call("GET", "/v2/health/ready", retry=False)
-        except ModelLifecycleError as error:
-            return False, str(error)
-        return True, f"{server.get('name', 'the server')} {server.get('version', '')} is ready"
+    def prove_connection(self) -> str:
+        """Prove that the server is there and ready."""
+        server = self._metadata(retry=False)
+        self.session.call("GET", "/v2/health/ready", retry=False)
+        return f"{server.get('name', 'the server')} {server.get('version', '')} is ready"
 
     def stage(self, model: str, version: int, artifact_uri: str, store: ModelStore) -> None:
         """Fetch the artifact into the server's model repository; see the contract."""
@@ -180,10 +171,6 @@ class OpenInferenceHook(RoutableHook):
         return self._scorer.counts(model) if self.server == SCORER else {}
 
     @cached_property
-    def _connection(self) -> Any:
-        return BaseHook.get_connection(self.serving_conn_id)
-
-    @cached_property
     def _scorer(self) -> ScorerCalls:
         return ScorerCalls(self.session)
 
@@ -196,7 +183,7 @@ class OpenInferenceHook(RoutableHook):
         if self.server == KSERVE:
             return KServeVersions(self._repository, rest)  # its gRPC answers to load and unload are broken: 0.21
         calls: InferenceCalls = self.grpc or rest
-        runtime = self._connection.extra_dejson.get("implementation") or MLFLOW_RUNTIME
+        runtime = self.connection.extra_dejson.get("implementation") or MLFLOW_RUNTIME
         return MlServerVersions(self._repository, calls, str(runtime))
 
     def _metadata(self, *, retry: bool = True) -> dict[str, Any]:
@@ -211,11 +198,6 @@ class OpenInferenceHook(RoutableHook):
 
     @property
     def _repository(self) -> Path:
-        folder = self._connection.extra_dejson.get("repository")
-        if not isinstance(folder, str) or not Path(folder).is_absolute():
-            raise Invalid(
-                "the connection's extra repository is not an absolute path",
-                target=self.serving_conn_id,
-                hint="set it to the folder from which the server loads models, as the workers see it",
-            )
-        return Path(folder)
+        return self.folder(
+            "repository", "set it to the folder from which the server loads models, as the workers see it"
+        )

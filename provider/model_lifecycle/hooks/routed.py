@@ -42,6 +42,10 @@ class RoutedServing(ServingHook):
         super().__init__()
         self.backend, self.router = backend, router
 
+    def prove_connection(self) -> str:
+        """Prove that both are there."""
+        return f"{self.backend.prove_connection()}; {self.router.prove_connection()}"
+
     @property
     def can_mirror(self) -> bool:  # type: ignore[override]
         """Whether the router can."""

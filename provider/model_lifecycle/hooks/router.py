@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
-from inspect import isabstract
+from collections.abc import Container, Mapping
+from functools import cached_property
 from typing import Any, ClassVar
 
-from airflow.sdk import BaseHook
-
-from model_lifecycle.core.errors import Invalid
+from model_lifecycle.core.errors import Conflict, Invalid
+from model_lifecycle.hooks.connected import Connected
 from model_lifecycle.hooks.finding import find_hook, wrong_kind
 from model_lifecycle.hooks.metrics import MetricsHook
 from model_lifecycle.hooks.session import ConnectionSession
@@ -18,7 +17,7 @@ VERSION_HEADER = "x-model-version"
 """In a request: the version that is to answer. In an answer: the version that did, set by the router itself."""
 
 
-class RouterHook(BaseHook, MetricsHook):
+class RouterHook(Connected, MetricsHook):
     """One router behind one connection.
 
     Callers ask ``POST /<model>``, ``/v2/models/<model>/infer`` or ``/predictions/<model>`` on the router, and get the
@@ -28,24 +27,28 @@ class RouterHook(BaseHook, MetricsHook):
 
     Every verb is absolute and repeatable (Law 3), is read back before it returns, and survives a restart of the
     router. It raises errors of :mod:`model_lifecycle.core.errors` only and never waits for ever.
+
+    :param router_conn_id: the connection, whose host and port are what callers ask; ``default_conn_name`` of the class
+        by default.
     """
 
-    conn_name_attr: ClassVar[str] = "router_conn_id"
-    conn_type: ClassVar[str]
-    hook_name: ClassVar[str]
+    conn_name_attr = "router_conn_id"
+    declared = ("conn_type", "hook_name", "can_mirror")
     can_mirror: ClassVar[bool]
     """Whether :meth:`mirror` can send copies of requests to a version whose answers nobody gets."""
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        missing = [name for name in ("conn_type", "hook_name", "can_mirror") if not hasattr(cls, name)]
-        if missing and not isabstract(cls):
-            raise TypeError(f"{cls.__name__} must declare {', '.join(missing)}")
+    def __init__(self, router_conn_id: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.router_conn_id = router_conn_id or self.default_conn_name
 
-    @property
-    @abstractmethod
+    @cached_property
     def session(self) -> ConnectionSession:
         """The HTTP session on the address that callers use."""
+        return ConnectionSession(self.connection)
+
+    def get_conn(self) -> ConnectionSession:
+        """The HTTP session of this hook."""
+        return self.session
 
     @abstractmethod
     def backends(self, model: str) -> dict[int, str]:
@@ -94,6 +97,26 @@ class RouterHook(BaseHook, MetricsHook):
     @abstractmethod
     def in_flight(self, model: str, version: int) -> int:
         """How many requests the version is answering now."""
+
+    def require_ready(self, hint: str) -> None:
+        """Prove that a router of this type answers callers, as the configurations of this package let it say.
+
+        :param hint: where its own configuration says what host and port are.
+        :raises Invalid: if something else answers.
+        """
+        answer = self.session.call("GET", "/v2/health/ready", retry=False).json()
+        if answer != {"ready": True, "router": self.conn_type}:
+            raise Invalid("something else answers at host and port", target=self.session.target, hint=hint)
+
+    def require_attached(self, model: str, shares: Mapping[int, int], attached: Container[int]) -> None:
+        """Refuse shares of a version that is not attached.
+
+        :raises Conflict: with the first such version.
+        """
+        for version in shares:
+            if version not in attached:
+                message = "the version is not attached to the router"
+                raise Conflict(message, target=self.session.target, model=model, version=version)
 
 
 def router_hook(conn_id: str) -> RouterHook:

@@ -15,7 +15,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from airflow.sdk import BaseHook
 
-from model_lifecycle.core.errors import Conflict, Invalid, ModelLifecycleError, NotFound, Unavailable
+from model_lifecycle.core.errors import Conflict, Invalid, NotFound, Unavailable
 from model_lifecycle.core.names import check_name
 from model_lifecycle.hooks.aws_calls import AwsCalls
 from model_lifecycle.hooks.router import check_traffic
@@ -54,26 +54,19 @@ class SagemakerEndpointHook(ServingHook):
     can_split = True
     serves_first = True
 
-    def __init__(self, serving_conn_id: str = default_conn_name, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.serving_conn_id = serving_conn_id
-
     @cached_property
     def aws(self) -> AwsCalls:
         """The calls to AWS; both connections are read when they are first used."""
-        return AwsCalls(self._aws_connection(), read_timeout(self._extra.get("timeout"), self.serving_conn_id))
+        return AwsCalls(self._aws_connection(), read_timeout(self._extra.get("timeout"), self.conn_id))
 
     def get_conn(self) -> AwsCalls:
         """The calls to AWS of this hook."""
         return self.aws
 
-    def test_connection(self) -> tuple[bool, str]:
-        """Tell whether SageMaker answers us; for the button of the connection form."""
-        try:
-            self.aws.call("sagemaker", "list_endpoints", MaxResults=1)
-        except ModelLifecycleError as error:
-            return False, str(error)
-        return True, "SageMaker answers"
+    def prove_connection(self) -> str:
+        """Prove that SageMaker answers us."""
+        self.aws.call("sagemaker", "list_endpoints", MaxResults=1)
+        return "SageMaker answers"
 
     def stage(self, model: str, version: int, artifact_uri: str, store: ModelStore) -> None:
         """Put the artifact into S3 as ``model.tar.gz``, and make SageMaker's model of it; see the contract."""
@@ -139,7 +132,7 @@ class SagemakerEndpointHook(ServingHook):
         """
         kind = str(self._extra.get("format") or "mlflow")
         if kind not in FORMATS:
-            raise Invalid(f"the extra format is none of {', '.join(FORMATS)}", target=self.serving_conn_id)
+            raise Invalid(f"the extra format is none of {', '.join(FORMATS)}", target=self.conn_id)
         asked: dict[str, Any] = {"EndpointName": endpoint_name(model), "Body": to_body(inputs, kind)}
         if version is not None:
             asked["TargetVariant"] = variant_name(version)
@@ -166,7 +159,7 @@ class SagemakerEndpointHook(ServingHook):
 
         :raises Unavailable: if the endpoint is changing, or the weights do not hold within the extra ``deadline``.
         """
-        check_traffic(traffic, self.serving_conn_id)
+        check_traffic(traffic, self.conn_id)
         state = self.calls.state(model)
         wanted = {version: share for version, share in sorted(traffic.items()) if share}
         for version in wanted:
@@ -184,12 +177,11 @@ class SagemakerEndpointHook(ServingHook):
     @cached_property
     def calls(self) -> SagemakerCalls:
         """The control of the endpoints."""
-        return SagemakerCalls(self.aws, self._mapping("deployment_config"), self._number("deadline", DEADLINE))
+        return SagemakerCalls(self.aws, self._mapping("deployment_config"), self.number("deadline", DEADLINE))
 
-    @cached_property
+    @property
     def _extra(self) -> dict[str, Any]:
-        found: dict[str, Any] = BaseHook.get_connection(self.serving_conn_id).extra_dejson
-        return found
+        return self.connection.extra_dejson
 
     def _aws_connection(self) -> Any:
         conn_id = str(self._extra.get("aws_conn_id") or "aws_default")
@@ -197,21 +189,12 @@ class SagemakerEndpointHook(ServingHook):
             return BaseHook.get_connection(conn_id)
         except AirflowNotFoundException as error:
             hint = "make one of type aws; without keys it stands for the worker's own role"
-            raise Invalid(f"there is no connection {conn_id}", target=self.serving_conn_id, hint=hint) from error
+            raise Invalid(f"there is no connection {conn_id}", target=self.conn_id, hint=hint) from error
 
     def _needed(self, name: str) -> str:
         value = self._extra.get(name)
         if not isinstance(value, str) or not value:
-            raise Invalid(f"the connection has no extra {name}", target=self.serving_conn_id, hint=_EXTRAS[name])
-        return value
-
-    def _number(self, name: str, default: float) -> float:
-        try:
-            value = float(self._extra.get(name) or default)
-        except (TypeError, ValueError):
-            value = 0.0
-        if not 0 < value < 10**6:
-            raise Invalid(f"the extra {name} is no number above 0", target=self.serving_conn_id)
+            raise Invalid(f"the connection has no extra {name}", target=self.conn_id, hint=_EXTRAS[name])
         return value
 
     def _mapping(self, name: str) -> dict[str, Any]:
@@ -222,7 +205,7 @@ class SagemakerEndpointHook(ServingHook):
         except ValueError:
             value = None
         if not isinstance(value, dict):
-            raise Invalid(f"the extra {name} is no JSON object", target=self.serving_conn_id)
+            raise Invalid(f"the extra {name} is no JSON object", target=self.conn_id)
         return value
 
     def _model(self, model: str, version: int) -> tuple[str, dict[str, Any]]:
@@ -235,7 +218,7 @@ class SagemakerEndpointHook(ServingHook):
         return {
             "VariantName": variant_name(version),
             "ModelName": name,
-            "InitialInstanceCount": int(self._number("initial_instance_count", 1)),
+            "InitialInstanceCount": int(self.number("initial_instance_count", 1)),
             "InstanceType": self._needed("instance_type"),
             "InitialVariantWeight": 0.0,
         }

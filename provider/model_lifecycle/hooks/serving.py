@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from inspect import isabstract
 from typing import Any, ClassVar
 
 from airflow.sdk import BaseHook
 
 from model_lifecycle.core.counts import Counts
 from model_lifecycle.core.errors import Invalid
+from model_lifecycle.hooks.connected import Connected
 from model_lifecycle.hooks.finding import find_hook, wrong_kind
 from model_lifecycle.hooks.metrics import MetricsHook
 from model_lifecycle.hooks.session import ConnectionSession
@@ -41,16 +41,17 @@ class Answer:
     outputs: Mapping[str, Sequence[Any]]
 
 
-class ServingHook(BaseHook, MetricsHook, ABC):
+class ServingHook(Connected, MetricsHook):
     """One serving system behind one connection.
 
     Every verb is absolute and repeatable: doing it twice is doing it once (Law 3). Every call has a connect and a
     read time-out and raises errors of :mod:`model_lifecycle.core.errors` only.
+
+    :param serving_conn_id: the connection; ``default_conn_name`` of the class by default.
     """
 
-    conn_name_attr: ClassVar[str] = "serving_conn_id"
-    conn_type: ClassVar[str]
-    hook_name: ClassVar[str]
+    conn_name_attr = "serving_conn_id"
+    declared = ("conn_type", "hook_name", "can_split")
     can_split: ClassVar[bool]
     """Whether :meth:`route` can share traffic between versions by per cent."""
     can_mirror: ClassVar[bool] = False
@@ -60,12 +61,9 @@ class ServingHook(BaseHook, MetricsHook, ABC):
     serves_first: ClassVar[bool] = False
     """Whether the server gives all traffic to the first version of a model that it loads, asked or not."""
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        # A backend that declares itself badly fails when its module is imported, not hours later in the triggerer.
-        missing = [name for name in ("conn_type", "hook_name", "can_split") if not hasattr(cls, name)]
-        if missing and not isabstract(cls):
-            raise TypeError(f"{cls.__name__} must declare {', '.join(missing)}")
+    def __init__(self, serving_conn_id: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.serving_conn_id = serving_conn_id or self.default_conn_name
 
     @abstractmethod
     def stage(self, model: str, version: int, artifact_uri: str, store: ModelStore) -> None:

@@ -15,9 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import BaseHook
-
-from model_lifecycle.core.errors import Conflict, Invalid, ModelLifecycleError, NotFound, Rejected, Unavailable
+from model_lifecycle.core.errors import Conflict, Invalid, NotFound, Rejected, Unavailable
 from model_lifecycle.core.names import check_name
 from model_lifecycle.hooks.grpc_calls import message_class
 from model_lifecycle.hooks.router import VERSION_HEADER, check_traffic
@@ -62,26 +60,19 @@ class TensorflowServingHook(RoutableHook):
     conn_type = "tensorflow_serving"
     hook_name = "TensorFlow Serving"
 
-    def __init__(self, serving_conn_id: str = default_conn_name, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.serving_conn_id = serving_conn_id
-
     @cached_property
     def calls(self) -> TensorflowCalls:
         """The gRPC calls; the connection is read when they are first used."""
-        return TensorflowCalls(self._connection, address_of(self._connection))
+        return TensorflowCalls(self.connection, address_of(self.connection))
 
     def get_conn(self) -> TensorflowCalls:
         """The gRPC calls of this hook."""
         return self.calls
 
-    def test_connection(self) -> tuple[bool, str]:
-        """Tell whether a server answers; it has no call that says who it is."""
-        try:
-            self.calls.states("no-such-model")
-        except ModelLifecycleError as error:
-            return False, str(error)
-        return True, f"TensorFlow Serving answers at {address_of(self._connection)}"
+    def prove_connection(self) -> str:
+        """Prove that a server answers; it has no call that says who it is."""
+        self.calls.states("no-such-model")
+        return f"TensorFlow Serving answers at {address_of(self.connection)}"
 
     def stage(self, model: str, version: int, artifact_uri: str, store: ModelStore) -> None:
         """Fetch the artifact into the repository, and put a link to its SavedModel where the server looks for it.
@@ -163,7 +154,7 @@ class TensorflowServingHook(RoutableHook):
     def route(self, model: str, traffic: Mapping[int, int]) -> None:
         """Move the label, or remove it; see the contract."""
         check_name(model, "model name")
-        check_traffic(traffic, self.serving_conn_id)
+        check_traffic(traffic, self.conn_id)
         wanted = [version for version, share in traffic.items() if share]
         if len(wanted) > 1:
             hint = "name a router, of type haproxy or envoy, in the extra router_conn_id of the connection"
@@ -185,10 +176,10 @@ class TensorflowServingHook(RoutableHook):
 
     def address(self, model: str, version: int) -> str:
         """The version's own URL on the REST port."""
-        rest = str(self._connection.extra_dejson.get("rest") or "").rstrip("/")
+        rest = str(self.connection.extra_dejson.get("rest") or "").rstrip("/")
         if not rest.startswith(("http://", "https://")):
             hint = "set it to the URL of the server's REST port (--rest_api_port), as the router sees it"
-            raise Invalid("the connection's extra rest is no URL", target=self.serving_conn_id, hint=hint)
+            raise Invalid("the extra rest is no URL", target=self.conn_id, hint=hint)
         if self._state(check_name(model, "model name"), version) != AVAILABLE:
             raise NotFound("the version is not loaded", target=self.calls.target, model=model, version=version)
         return f"{rest}{url_path('v1', 'models', model, 'versions', version)}:predict"
@@ -207,41 +198,33 @@ class TensorflowServingHook(RoutableHook):
         said = response.headers.get(VERSION_HEADER, "")
         return Answer(int(said) if said.isdecimal() else None, to_columns(response.json(), list(signature.outputs)))
 
-    @cached_property
-    def _connection(self) -> Any:
-        return BaseHook.get_connection(self.serving_conn_id)
-
     @property
     def _repository(self) -> Path:
-        folder = self._connection.extra_dejson.get("repository")
-        if not isinstance(folder, str) or not Path(folder).is_absolute():
-            hint = "name the folder of the server's models, as the workers see it"
-            raise Invalid("the extra repository is not an absolute path", target=self.serving_conn_id, hint=hint)
-        return Path(folder)
+        return self.folder("repository", "set it to the folder of the server's models, as the workers see it")
 
     @property
     def _models(self) -> ModelList:
-        base = str(self._connection.extra_dejson.get("base_path") or self._repository)
+        base = str(self.connection.extra_dejson.get("base_path") or self._repository)
         return ModelList(self._repository, base, message_class(DESCRIPTOR, "tensorflow.serving.ModelServerConfig"))
 
     @property
     def _label(self) -> str:
-        label = str(self._connection.extra_dejson.get("label") or "stable")
+        label = str(self.connection.extra_dejson.get("label") or "stable")
         if not re.fullmatch(r"[A-Za-z0-9_]+", label):
             hint = "use letters, digits and underscores only"
-            raise Invalid("the extra label is no label of TensorFlow Serving", target=self.serving_conn_id, hint=hint)
+            raise Invalid("the extra label is no label of TensorFlow Serving", target=self.conn_id, hint=hint)
         return label
 
     @property
     def _signature(self) -> str:
-        return str(self._connection.extra_dejson.get("signature") or "serving_default")
+        return str(self.connection.extra_dejson.get("signature") or "serving_default")
 
     def _state(self, model: str, version: int) -> int:
         return self.calls.states(model).get(version, Status()).state
 
     def _listed(self, model: str) -> set[int] | None:
         """The versions that the list names; None if this machine cannot see the list."""
-        if not self._connection.extra_dejson.get("repository"):
+        if not self.connection.extra_dejson.get("repository"):
             return None
         try:
             entry = self._models.entry(self._models.read(), model)

@@ -64,7 +64,7 @@ class TorchServeHook(ArchiveServer):
     conn_type = "torchserve"
     hook_name = "TorchServe"
 
-    def __init__(self, serving_conn_id: str = default_conn_name, **kwargs: Any) -> None:
+    def __init__(self, serving_conn_id: str | None = None, **kwargs: Any) -> None:
         super().__init__(serving_conn_id, **kwargs)
         self._keys: dict[str, str] | None = None
 
@@ -272,7 +272,7 @@ class TorchServeHook(ArchiveServer):
         except (ValueError, LookupError, TypeError):
             return {}
         except OSError as error:
-            raise Denied(f"cannot read the extra key_file: {error.strerror}", target=self.serving_conn_id) from error
+            raise Denied(f"cannot read the extra key_file: {error.strerror}", target=self.conn_id) from error
 
 
 def _path(model: str, api: str = "models") -> str:

@@ -106,7 +106,7 @@ class RouterContract:
         return call
 
     def test_the_connection_can_be_tested(self, hook: RouterHook) -> None:
-        good, said = hook.test_connection()  # type: ignore[attr-defined]
+        good, said = hook.test_connection()
         assert good, said
 
     def test_a_model_that_nobody_attached_has_nothing(
@@ -463,7 +463,7 @@ class RouterContract:
             with ThreadPoolExecutor(8) as pool:
                 ends = [pool.submit(verb) for verb in verbs(hook, model, server.url)]
             assert [type(end.exception()) for end in ends] == [Unavailable] * len(ends)
-            assert hook.test_connection()[0] is False  # type: ignore[attr-defined]
+            assert hook.test_connection()[0] is False
         finally:
             process.start()
         assert (hook.backends(model), hook.traffic(model)) == ({1: server.url}, {1: 100})
