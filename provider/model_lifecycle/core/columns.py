@@ -22,9 +22,10 @@ MAX_TEXT = 256
 
 @dataclass
 class Values:
-    """The values of one column by type; ``numbers`` holds no NaN.
+    """The values of one column by type; ``numbers`` is sorted and holds no NaN.
 
     :param whole: whether the numbers came as integers.
+    :param unlisted: text besides ``texts``, left uncounted because nobody asked for these values.
     :param strange: values that are neither numbers nor text nor booleans.
     """
 
@@ -33,6 +34,7 @@ class Values:
     whole: bool = False
     texts: Counter[str] = field(default_factory=Counter)
     booleans: Counter[str] = field(default_factory=Counter)
+    unlisted: int = 0
     null: int = 0
     nan: int = 0
     strange: int = 0
@@ -40,37 +42,62 @@ class Values:
     @property
     def types(self) -> list[str]:
         """The types that occur."""
-        found = {"number": len(self.numbers), "string": len(self.texts), "boolean": len(self.booleans)}
+        texts = len(self.texts) + self.unlisted
+        found = {"number": len(self.numbers), "string": texts, "boolean": len(self.booleans)}
         return [name for name, size in found.items() if size]
 
 
-def read_values(values: Any) -> Values:
-    """Sort the values of an array, a pandas Series or a sequence by their types.
+def read_values(values: Any, labels: Sequence[Any] | None = None) -> Values:
+    """Sort the values of an array, a pandas Series, a column of Arrow or a sequence by their types.
 
     A list is read item by item: numpy would turn ``[1, "a"]`` and ``["a", nan]`` into text.
 
+    :param labels: the texts that will be asked for, where these are known; others may stay uncounted.
     :raises Invalid: if it has more than one dimension.
     """
     import numpy as np
 
+    if isinstance(values, Values):
+        return values
+    if type(values).__module__.partition(".")[0] == "pyarrow":
+        from model_lifecycle.core.arrow_columns import read_arrow
+
+        return read_arrow(values, labels)
     if isinstance(values, Sequence) and not isinstance(values, str | bytes):
         return _read_items(list(values))
     array = np.asarray(values)
     if array.ndim != 1:
         raise Invalid(f"a column has one dimension, not {array.ndim}")
     if array.dtype.kind in "iuf":
-        return _read_numbers(array)
+        return read_numbers(array)
     if array.dtype.kind in "MmcV":
         return Values(len(array), np.empty(0), strange=len(array))
     return _read_items(array.tolist())
 
 
-def _read_numbers(array: NDArray[Any]) -> Values:
+def read_numbers(array: NDArray[Any]) -> Values:
+    """The values of an array of numbers: one sort, which also tells how many are NaN, as these come last."""
     import numpy as np
 
-    numbers = array.astype(np.float64)
-    present = numbers[~np.isnan(numbers)]
-    return Values(len(array), present, whole=array.dtype.kind != "f", nan=len(array) - len(present))
+    ordered = array.astype(np.float64)
+    ordered.sort()
+    present = int(np.searchsorted(ordered, np.nan)) if len(ordered) and np.isnan(ordered[-1]) else len(ordered)
+    return Values(len(array), ordered[:present], whole=array.dtype.kind != "f", nan=len(array) - present)
+
+
+def join_values(parts: Sequence[Values]) -> Values:
+    """The values of all parts together."""
+    import numpy as np
+
+    numeric = [part for part in parts if len(part.numbers)]
+    joined = Values(0, np.sort(np.concatenate([part.numbers for part in numeric] or [np.empty(0)])))
+    joined.whole = bool(numeric) and all(part.whole for part in numeric)
+    for part in parts:
+        joined.texts.update(part.texts)
+        joined.booleans.update(part.booleans)
+        for name in ("rows", "unlisted", "null", "nan", "strange"):
+            setattr(joined, name, getattr(joined, name) + getattr(part, name))
+    return joined
 
 
 def _read_items(items: list[Any]) -> Values:
@@ -78,7 +105,7 @@ def _read_items(items: list[Any]) -> Values:
     for item in items:
         by_type[type(item)].append(item)
     numeric = [item for kind in by_type if _is_number(kind) for item in by_type[kind]]
-    found = _read_numbers(_numbers(numeric))
+    found = read_numbers(_numbers(numeric))
     found.rows = len(items)
     found.whole = not any(issubclass(kind, float) for kind in by_type) and bool(numeric)
     for kind, same in by_type.items():
@@ -87,7 +114,7 @@ def _read_items(items: list[Any]) -> Values:
         elif kind.__name__ in {"bool", "bool_"}:
             found.booleans.update(map(str, same))
         elif issubclass(kind, str | bytes):
-            found.texts.update(map(_text, same))
+            found.texts.update(map(plain_text, same))
         elif not _is_number(kind):
             found.strange += len(same)
     return found
@@ -115,7 +142,8 @@ def _float(item: Any) -> float:
         return float("inf") if item > 0 else float("-inf")
 
 
-def _text(item: str | bytes) -> str:
+def plain_text(item: str | bytes) -> str:
+    """A text as it is counted: bytes that are no UTF-8 escaped, and 256 characters at most."""
     text = item.decode("utf-8", "backslashreplace") if isinstance(item, bytes) else str(item)
     return text[:MAX_TEXT]
 
@@ -158,16 +186,25 @@ def count_values(kind: str, labels: Sequence[Any], values: Values) -> tuple[list
     """Rows by cell, values of the right type without a cell, and how many of all these are infinite."""
     import numpy as np
 
+    texts = values.texts.total() + values.unlisted
     if kind == "empty":
-        return [], len(values.numbers) + values.texts.total() + values.booleans.total(), 0
-    infinite = int(np.isinf(values.numbers).sum()) if kind in {"number", "integer"} else 0
+        return [], len(values.numbers) + texts + values.booleans.total(), 0
+    infinite = _infinite(values.numbers) if kind in {"number", "integer"} else 0
     if kind == "number":
-        cumulated = np.searchsorted(np.sort(values.numbers), np.array(labels, dtype=np.float64), "right")
+        cumulated = np.searchsorted(values.numbers, np.array(labels, dtype=np.float64), "right")
         return np.diff(cumulated, prepend=0, append=len(values.numbers)).tolist(), 0, infinite
     tallies = {"integer": lambda: _by_value(values.numbers), "string": lambda: values.texts}
     tally = tallies.get(kind, lambda: values.booleans)()
     counts = [tally.get(label, 0) for label in labels]
-    return counts, tally.total() - sum(counts), infinite
+    known = texts if kind == "string" else tally.total()
+    return counts, known - sum(counts), infinite
+
+
+def _infinite(ordered: NDArray[np.float64]) -> int:
+    import numpy as np
+
+    low, high = np.searchsorted(ordered, -np.inf, "right"), np.searchsorted(ordered, np.inf, "left")
+    return int(low) + len(ordered) - int(high)
 
 
 def _by_value(numbers: NDArray[np.float64]) -> Counter[str]:

@@ -155,7 +155,10 @@ def _column(raw: dict[str, Any]) -> Column:
 
 
 def profile(columns: Mapping[str, Any], edges_from: Profile | None = None) -> Profile:
-    """Summarise columns: arrays, pandas Series or lists of equal length, a data frame among them.
+    """Summarise columns: arrays, pandas Series, columns of Arrow or lists of equal length, a data frame among them.
+
+    Each column is asked for once and then let go, so a mapping that reads them one by one holds one at a time. It can
+    tell its length by ``num_rows``.
 
     :param edges_from: count into the cells of this profile. Columns it does not have are left out; its columns that
         the data does not have are counted as absent.
@@ -163,20 +166,25 @@ def profile(columns: Mapping[str, Any], edges_from: Profile | None = None) -> Pr
         text and booleans.
     """
     wanted = list(columns) if edges_from is None else [name for name in columns if name in edges_from.columns]
-    read = {name: read_values(columns[name]) for name in wanted}
-    rows = _length(columns, read)
     if edges_from is None:
-        return Profile(rows, {_named(name): _reference(name, values) for name, values in read.items()})
+        made = {_named(name): _reference(name, read_values(columns[name])) for name in wanted}
+        return Profile(_length(columns, made), made)
     known = edges_from.columns
-    made = {name: _count(known[name], read[name]) if name in read else _absent(known[name], rows) for name in known}
-    return Profile(rows, made)
+    seen = {name: _count(known[name], read_values(columns[name], known[name].labels)) for name in wanted}
+    rows = _length(columns, seen)
+    return Profile(rows, {name: seen[name] if name in seen else _absent(known[name], rows) for name in known})
 
 
-def _length(columns: Mapping[str, Any], read: Mapping[str, Values]) -> int:
-    lengths = {values.rows for values in read.values()} or {len(columns[name]) for name in columns}
+def _length(columns: Mapping[str, Any], made: Mapping[str, Column]) -> int:
+    lengths = {column.rows for column in made.values()} or _lengths(columns)
     if len(lengths) > 1:
         raise Invalid(f"the columns have different lengths: {sorted(lengths)}")
     return lengths.pop() if lengths else 0
+
+
+def _lengths(columns: Mapping[str, Any]) -> set[int]:
+    told = getattr(columns, "num_rows", None)
+    return {len(columns[name]) for name in columns} if told is None else {told}
 
 
 def _named(name: Any) -> str:
