@@ -99,7 +99,7 @@ def _column(
 
 def _side(column: Column) -> dict[str, Any]:
     rows = max(1, column.rows)
-    side: dict[str, Any] = {"rows": column.rows, "missing": round(column.missing / rows, 6)}
+    side: dict[str, Any] = {"rows": column.rows, "values": column.values, "missing": round(column.missing / rows, 6)}
     if column.rows and column.mismatched:
         side["mismatched"] = round(column.mismatched / rows, 6)
     for name, q in QUANTILES.items():

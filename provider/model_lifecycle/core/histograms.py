@@ -165,9 +165,10 @@ def _apart(edges: Sequence[float]) -> list[float]:
 
 def _seen(border: float, labels: Sequence[float]) -> float:
     """A border as people write it: the value that it lies just below of, if it was made so."""
-    value = math.nextafter(border, math.inf)
+    value = math.nextafter(border, math.inf) + 0.0
     place = bisect_left(labels, value)
-    return labels[place] + 0.0 if place < len(labels) and labels[place] == value else border
+    made = border == labels[0] or (place < len(labels) and labels[place] == value)
+    return value if made else border
 
 
 def _cumulated(column: Column, edges: Sequence[float]) -> list[int]:

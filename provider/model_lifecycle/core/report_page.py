@@ -26,6 +26,7 @@ from model_lifecycle.core.report_style import STYLE
 
 MAX_BYTES = 295_000
 SCHEMA = 1
+LARGE = 60
 FIRST = 15
 """Rows of the ranking that are open from the start."""
 SIGNS = {"PASS": "✓", "FAIL": "✕", "INCONCLUSIVE": "?", "NO_DATA": "∅", "ERROR": "!"}
@@ -202,17 +203,28 @@ KEY = (
 
 
 def _plots(drifted: Sequence[Mapping[str, Any]], room: _Room) -> str:
+    """A picture of each: small ones first, so that all have a place, then large ones for the most changed."""
     drawn = [(place, column) for place, column in enumerate(drifted) if "histogram" in column]
-    if not drawn:
-        return ""
-    large = room.fit((_figure(place, column) for place, column in drawn[:60]), reserve=90_000)
-    rest = drawn[len(large) :]
-    little = room.fit((_figure(place, column, small=True) for place, column in rest), reserve=25_000)
-    left = len(drifted) - len(large) - len(little)
-    found = f"<h2>Old against new</h2>{KEY}<div class=p>{''.join(large)}</div>"
-    if little:
-        found += f"<h2>Smaller, less changed <small>{len(little)} columns</small></h2>{_small(little)}"
+    little = room.fit((_figure(place, column, small=True) for place, column in drawn), reserve=25_000)
+    large = _grown(drawn[: len(little)], little, room)
+    left = len(drifted) - len(little)
+    found = f"<h2>Old against new</h2>{KEY}<div class=p>{''.join(large)}</div>" if large else ""
+    if little[len(large) :]:
+        aside = f"<small>{len(little) - len(large)} columns</small>"
+        found += f"<h2>Smaller, as they changed less {aside}</h2>{_small(little[len(large) :])}"
     return found + (f"<p class=dim>{left} drifted columns have no picture here.</p>" if left else "")
+
+
+def _grown(drawn: Sequence[tuple[int, Mapping[str, Any]]], little: Sequence[str], room: _Room) -> list[str]:
+    large: list[str] = []
+    for (place, column), small in list(zip(drawn, little, strict=True))[:LARGE]:
+        figure = _figure(place, column)
+        more = len(figure.encode()) - len(small.encode())
+        if room.left - more < 25_000:
+            break
+        room.left -= more
+        large.append(figure)
+    return large
 
 
 def _small(figures: Sequence[str]) -> str:
@@ -244,7 +256,7 @@ def _under(column: Mapping[str, Any]) -> str:
     for end, word in words.items():
         pair = histogram.get(end) if histogram.get("kind") != "categories" else None
         if pair and max(pair.values()) >= 0.0005:
-            told.append(f"{word()} {change(pair['reference'], pair['current'])}")
+            told.append(f"{word()}: {change(pair['reference'], pair['current'])}")
     return f"<p class=dim>{'; '.join(told)}</p>" if told else ""
 
 
@@ -261,9 +273,14 @@ def _rest(others: Sequence[Mapping[str, Any]], room: _Room) -> str:
     left = len(others) - len(rows)
     told = f"<p class=dim>{left} more stand in the JSON report.</p>" if left else ""
     return (
-        f"<h2>Not drifted <small>{len(others)} columns</small></h2>{_small(figures)}"
+        f"<h2>{_standing(others)} <small>{len(others)} columns</small></h2>{_small(figures)}"
         f"<details><summary>All their figures</summary>{_table(rows, HEADINGS)}{told}</details>"
     )
+
+
+def _standing(others: Sequence[Mapping[str, Any]]) -> str:
+    few = sum(column["finding"] == "TOO_FEW" for column in others)
+    return "Not drifted" if not few else "Not drifted, or too few rows to tell" if few < len(others) else "Not compared"
 
 
 NOTES = """<h2>How to read this</h2><div class=z>

@@ -27,6 +27,7 @@ SHOWN = 0.0005
 TOLD = 0.1
 """A change of the share that is missing that says more about a column than where its values went."""
 
+SPACE = "\N{NO-BREAK SPACE}"
 SIDES = ("reference", "current")
 QUANTILES = {"median": "median", "p05": "lowest 5 % up to", "p95": "highest 5 % from"}
 
@@ -52,8 +53,9 @@ def number(value: float | None) -> str:
 def percent(share: float) -> str:
     """A share as people write it; what is there is never shown as nothing."""
     if 0 < share < SHOWN:
-        return "&lt;0.1 %"
-    return f"{share * 100:.1f} %" if 0 < share < 0.1 or 0.9 < share < 1 else f"{share * 100:.0f} %"
+        return f"&lt;0.1{SPACE}%"
+    digits = 1 if 0 < share < 0.1 or 0.9 < share < 1 else 0
+    return f"{share * 100:.{digits}f}{SPACE}%"
 
 
 def change(before: float, after: float) -> str:
@@ -69,8 +71,8 @@ def moved(column: Mapping[str, Any], name: str = "median") -> str:
     arrow = "=" if before == after else "↑" if after > before else "↓"
     signs = {"above": "&gt;", "below": "&lt;"}
     ends = [signs.get(column[side].get(f"{name}_beyond"), "") + number(column[side][name]) for side in SIDES]
-    unit = f" {text(column['unit'])}" if "unit" in column else ""
-    return f"{ends[0]} → {ends[1]}{unit} {arrow}"
+    unit = f"{SPACE}{text(column['unit'])}" if "unit" in column else ""
+    return f"{ends[0]} → {ends[1]}{unit}{SPACE}{arrow}"
 
 
 def missing(column: Mapping[str, Any]) -> str:
@@ -123,10 +125,12 @@ def _ordered(column: Mapping[str, Any], histogram: Mapping[str, Any], *, small: 
     most = _most([max(heights, default=0.0) for heights in tall.values()])
     paths = ""
     for side, mark in zip(SIDES, "oe", strict=True):
+        if not column[side]["values"]:
+            continue
         beyond = {end: ends[end].get(side, 0.0) / SLOT / most for end in ends if slots[end]}
         paths += f'<path class={mark} d="{_steps(places, [tall_one / most for tall_one in tall[side]], beyond)}"/>'
     medians = "" if small else _medians(column, borders, places, histogram["kind"])
-    return _svg(column, histogram, paths + medians) + _axis(histogram, small=small)
+    return _svg(column, histogram, paths + medians, small=small) + _axis(histogram, small=small)
 
 
 def _places(borders: Sequence[float], left: int, right: int) -> list[int]:
@@ -178,11 +182,12 @@ def _medians(column: Mapping[str, Any], borders: Sequence[float], places: Sequen
     return found
 
 
-def _svg(column: Mapping[str, Any], histogram: Mapping[str, Any], drawn: str) -> str:
+def _svg(column: Mapping[str, Any], histogram: Mapping[str, Any], drawn: str, *, small: bool) -> str:
     middle = moved(column)
-    told = f"<desc>{_words(histogram)}{f', median {middle}' if middle else ''}</desc>"
-    title = f"<title>{text(column['name'])}: reference (area) and current (outline)</title>"
-    return f'<svg role=img viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio=none>{title}{told}{drawn}</svg>'
+    told = [f"median {middle}"] if middle else []
+    told += [] if middle and small else [_words(histogram)]
+    words = f"<title>{text(column['name'])}, old and new</title><desc>{'; '.join(told)}</desc>"
+    return f'<svg role=img viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio=none>{words}{drawn}</svg>'
 
 
 def _words(histogram: Mapping[str, Any]) -> str:
@@ -210,7 +215,8 @@ def _table(histogram: Mapping[str, Any], most: int) -> str:
     lines = [(f"<bdi>{text(label, LABEL)}</bdi>", before, after) for label, before, after in rows]
     rest, unseen = histogram.get("other"), histogram["unseen"]
     if rest and most >= FEW:
-        lines.append((f"<em>{rest['values']} other values</em>", rest["reference"], rest["current"]))
+        plural = "s" * (rest["values"] > 1)
+        lines.append((f"<em>{rest['values']} other value{plural}</em>", rest["reference"], rest["current"]))
     if max(unseen["reference"], unseen["current"]) > 0:
         lines.append(("<em>unseen values</em>", unseen["reference"], unseen["current"]))
     widest = max((max(before, after) for _, before, after in lines), default=0.0) or 1.0

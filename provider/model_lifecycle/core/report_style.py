@@ -35,6 +35,7 @@ table{border-collapse:collapse;width:100%}
 .t th,.t td{text-align:left;padding:.32rem .7rem .32rem 0;border-bottom:1px solid var(--line);vertical-align:top}
 .t thead th{font-size:.8rem;font-weight:500;color:var(--dim);white-space:nowrap}
 .t tbody th{font-weight:600;min-width:7rem}
+.m td:last-child,.t th bdi{overflow-wrap:anywhere}
 .f{white-space:nowrap}
 .y .f{color:var(--bad)}
 .g{display:flex;align-items:center;gap:.5rem;min-width:8.5rem}
@@ -66,16 +67,18 @@ white-space:nowrap;text-overflow:ellipsis}
 .h td{padding:.1rem 0;white-space:nowrap}
 .h td:last-child{text-align:right;width:1%;padding-left:.5rem}
 .q .h th{max-width:3.6rem}
-.h i{display:block;height:.42rem;min-width:1px;background:var(--old);width:var(--w)}
-.h i+i{background:var(--tint);border:1.5px solid var(--new)}
+.h i{display:block;height:.42rem;background:var(--old);width:var(--w)}
+.h i+i{background:var(--tint);box-shadow:inset 0 0 0 1.5px var(--new)}
 details{margin-top:.4rem}
 summary{cursor:pointer;color:var(--dim)}
 .z{color:var(--dim);font-size:.87rem;max-width:60rem}
 .z p{margin:.35rem 0}
 .b{display:inline-block;padding:0 .4rem;border:1px dashed;color:var(--warn);border-radius:.3rem;font-size:.8rem}
 @media(max-width:46rem){.r :is(th,td):nth-child(n+5){display:none}.g{min-width:0;flex-direction:column-reverse;
-align-items:stretch;gap:.1rem}.t th,.t td{padding-right:.5rem}.t tbody th{min-width:5rem}.f{white-space:normal}
-.n{font-size:1.3rem}}
+align-items:stretch;gap:.1rem}.g i{flex:none}.t{font-size:.87rem}.t th,.t td{padding-right:.5rem}
+.r tbody th{min-width:5.2rem}.r .f{white-space:normal}.n{font-size:1.3rem}.m thead{display:none}
+.m tr{display:grid;grid-template-columns:1fr auto auto;padding:.35rem 0;border-bottom:1px solid var(--line)}
+.m th,.m td{border:0;padding:0 .7rem 0 0}.m td:nth-child(4){display:none}.m td:last-child{grid-column:1/-1}}
 @media print{:root{--bg:#fff;--fg:#000;--dim:#444;--line:#bbb;--soft:#fff;--old:#c4c4c4;--new:#00568f;--bad:#8f2e00;
 --good:#005c40;--warn:#6b4c00;--tint:#0000}body{max-width:none;padding:0;font-size:10pt}a{text-decoration:none}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}tr{break-inside:avoid}
