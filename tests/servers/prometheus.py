@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -12,7 +13,7 @@ from typing import Any, Self
 
 import yaml
 
-from tests.servers.process import Server, free_ports
+from tests.servers.process import Server, free_ports, listens
 
 DEBIAN_PACKAGES = {
     "/usr/bin/prometheus": "prometheus",
@@ -102,8 +103,8 @@ class Prometheus(Daemon):
             (folder / "web.yml").write_text(yaml.safe_dump(dict(web)))
             command.append(f"--web.config.file={folder / 'web.yml'}")
         super().__init__("Prometheus", command, folder / "prometheus.log", port)
-        if web is not None and "basic_auth_users" in web:  # it asks everybody, also who asks whether it is ready
-            self.ready = lambda: self.get("/-/ready")[0] == 401
+        if web is not None:  # it asks everybody who he is, also who asks whether it is ready
+            self.ready = lambda: listens(port)
 
     def write(self, config: Mapping[str, Any]) -> None:
         """Write another configuration; :meth:`reload` lets it take effect."""
@@ -194,10 +195,28 @@ class Pushgateway(Daemon):
             (folder / "web.yml").write_text(yaml.safe_dump(dict(web)))
             command.append(f"--web.config.file={folder / 'web.yml'}")
         super().__init__("Pushgateway", command, folder / "pushgateway.log", port)
-        if web is not None and "basic_auth_users" in web:
-            self.ready = lambda: self.get("/-/ready")[0] == 401
+        if web is not None:
+            self.ready = lambda: listens(port)
 
     @property
     def address(self) -> str:
         """``host:port``, for a Prometheus."""
         return f"127.0.0.1:{self.port}"
+
+
+def backfill(server: Prometheus, series: Mapping[str, Sequence[tuple[float, float]]]) -> None:
+    """Give a server that has not started yet a past.
+
+    :param series: points by series, such as ``{'up{job="a"}': [(seconds, value)]}``, in the order of time.
+    """
+    lines = []
+    for name in sorted({one.partition("{")[0] for one in series}):
+        lines.append(f"# TYPE {name} unknown")
+        mine = [(one, points) for one, points in series.items() if one.partition("{")[0] == name]
+        lines += [f"{one} {value} {at:.3f}" for one, points in mine for at, value in points]
+    text = server.folder / "past.txt"
+    text.write_text("\n".join([*lines, "# EOF\n"]))
+    command = ["/usr/bin/promtool", "tsdb", "create-blocks-from", "openmetrics", str(text), str(server.folder / "tsdb")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    if done.returncode:
+        raise RuntimeError(done.stdout + done.stderr)
