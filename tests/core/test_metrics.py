@@ -19,9 +19,14 @@ ORACLES = {
     "log_loss": lambda y, p: oracle.log_loss(y, p, labels=[0, 1]),
     "brier": lambda y, p: oracle.brier_score_loss(y, p, pos_label=1),
     "accuracy": lambda y, p: oracle.accuracy_score(y, p >= 0.5),
+    "balanced_accuracy": lambda y, p: oracle.balanced_accuracy_score(y, p >= 0.5),
+    "precision": lambda y, p: oracle.precision_score(y, p >= 0.5),
+    "recall": lambda y, p: oracle.recall_score(y, p >= 0.5),
+    "f1": lambda y, p: oracle.f1_score(y, p >= 0.5),
     "roc_auc": oracle.roc_auc_score,
     "mae": oracle.mean_absolute_error,
     "rmse": oracle.root_mean_squared_error,
+    "r2": oracle.r2_score,
 }
 
 
@@ -46,7 +51,7 @@ def test_the_error_of_the_area_is_delongs(rows: list[tuple[int, float]]) -> None
     assert moved @ moved / (len(truth) * (len(truth) - 1)) == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize("name", ["log_loss", "brier", "roc_auc"])
+@pytest.mark.parametrize("name", ["log_loss", "brier", "roc_auc", "precision", "recall", "f1"])
 @pytest.mark.parametrize("labels", [[0, 2], [0.5, 1], ["late", "early"], [0, None], [1, np.nan], [[0, 1, 1]]])
 def test_labels_of_a_class_are_nought_and_one(name: str, labels: list[Any]) -> None:
     with pytest.raises(Invalid):
@@ -93,5 +98,39 @@ def test_accuracy_takes_probabilities_or_labels() -> None:
 
 
 def test_an_unknown_metric_names_the_known_ones() -> None:
-    with pytest.raises(Invalid, match="log_loss, brier, accuracy, roc_auc, mae, rmse"):
-        known("f1")
+    with pytest.raises(
+        Invalid, match="log_loss, brier, accuracy, balanced_accuracy, precision, recall, f1, roc_auc, mae, rmse, r2"
+    ):
+        known("mape")
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abcd")), min_size=1, max_size=60))
+def test_classes_of_any_names_are_counted_as_scikit_learn_does(rows: list[tuple[str, str]]) -> None:
+    truth, answers = (np.array(column, dtype=object) for column in zip(*rows, strict=True))
+    value, moved = influence(known("balanced_accuracy"), truth, answers)
+    recalls = oracle.recall_score(truth, answers, average=None, labels=sorted(set(truth)), zero_division=0)
+    assert value == pytest.approx(recalls.mean())
+    assert moved.sum() == pytest.approx(0, abs=1e-9)
+    assert influence(known("accuracy"), truth, answers)[0] == pytest.approx(oracle.accuracy_score(truth, answers))
+
+
+@pytest.mark.parametrize("name", ["precision", "recall", "f1", "balanced_accuracy", "r2"])
+def test_the_error_of_a_ratio_is_what_resampling_finds(name: str) -> None:
+    rng = np.random.default_rng(11)
+    answers = rng.random(1500)
+    truth = (rng.random(1500) < answers**2).astype(float)
+    _, moved = influence(known(name), truth, answers)
+    draws = [rng.integers(0, 1500, 1500) for _ in range(400)]
+    resampled = np.std([influence(known(name), truth[rows], answers[rows])[0] for rows in draws])
+    assert moved @ moved / 1500**2 == pytest.approx(resampled**2, rel=0.25)
+
+
+@pytest.mark.parametrize(
+    ("name", "truth", "answers"),
+    [
+        ("precision", [0, 1], [0.1, 0.2]), ("recall", [0, 0], [0.9, 0.2]), ("f1", [0, 0], [0.1, 0.2]),
+        ("roc_auc", [1, 1], [0.1, 0.2]), ("r2", [3, 3], [1.0, 2.0]),
+    ],
+)  # fmt: skip
+def test_a_metric_that_divides_by_nothing_is_not_defined(name: str, truth: list[float], answers: list[float]) -> None:
+    assert not known(name).defined(np.array(truth, dtype=float), np.array(answers))

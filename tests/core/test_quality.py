@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from model_lifecycle.core.checks import Verdict
 from model_lifecycle.core.errors import Invalid
 from model_lifecycle.core.metrics import METRICS
-from model_lifecycle.core.quality import BASELINE, compare, measure
+from model_lifecycle.core.quality import BASELINE, compare, compare_apart, measure
 
 
 def world(seed: int, rows: int, skill: float = 1.0, other: float = 1.0) -> tuple[Any, Any, Any]:
@@ -76,7 +76,9 @@ def test_without_a_champion_the_candidate_must_beat_the_best_constant(metric: st
     answer = compare(metric, labels, ours)
     assert answer.details["baseline"] == BASELINE
     assert BASELINE in answer.reason
-    if metric not in {"mae", "rmse"}:  # a probability is no good guess of a number
+    if metric in {"recall", "f1"}:  # who always answers 1 misses none
+        assert answer.verdict is not Verdict.PASS
+    elif metric not in {"mae", "rmse"}:  # a probability is no good guess of a number
         assert answer.verdict is Verdict.PASS
     shuffled = np.random.default_rng(0).permutation(ours)
     assert compare(metric, labels, shuffled).verdict is not Verdict.PASS
@@ -149,3 +151,42 @@ def test_the_reason_can_be_read_aloud() -> None:
         "log_loss 0.6025 against 0.6083 of the champion: improvement +0.0058, surely between +0.0049 and +0.0066; "
         "at least -0.002 is required"
     )
+
+
+@pytest.mark.parametrize(("metric", "most"), [("accuracy", 1.0), ("precision", 1.0), ("recall", 1.0)])
+def test_a_share_of_all_rows_still_has_an_interval(metric: str, most: float) -> None:
+    found = measure(metric, [1] * 20, [0.9] * 20)
+    assert (found.value, found.high) == (1.0, most)
+    assert found.low == pytest.approx(0.8389, abs=1e-4)  # statsmodels' proportion_confint(20, 20, method="wilson")
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_the_interval_of_a_difference_on_other_rows_covers_it_about_that_often(metric: str) -> None:
+    def apart(seed: int, rows: int) -> dict[str, Any]:
+        ours, theirs = world(seed, rows, 0.8), world(seed + 10_000, rows, 0.5)
+        return compare_apart(metric, ours[:2], theirs[:2]).details
+
+    big = apart(1, 400_000)["improvement"]
+    found = [apart(seed, 600) for seed in range(2, 202)]
+    assert 0.90 <= np.mean([one["low"] <= big <= one["high"] for one in found]) <= 0.99
+
+
+def test_two_versions_on_other_rows_pass_fail_or_cannot_be_told_apart() -> None:
+    good, bad = world(1, 5000, 0.9)[:2], world(2, 5000, 0.1)[:2]
+    assert compare_apart("log_loss", good, bad).verdict is Verdict.PASS
+    assert compare_apart("log_loss", bad, good).verdict is Verdict.FAIL
+    assert compare_apart("log_loss", good, world(3, 100, 0.9)[:2]).verdict is Verdict.INCONCLUSIVE
+    assert compare_apart("log_loss", good, ([], [])).verdict is Verdict.NO_DATA
+    assert compare_apart("log_loss", (good[0], [np.nan] * 5000), bad).verdict is Verdict.FAIL
+    assert compare_apart("precision", good, (bad[0], [0.1] * 5000)).verdict is Verdict.NO_DATA
+
+
+def test_numbers_are_never_compared_with_texts() -> None:
+    for call in (lambda: measure("accuracy", [0, 1], ["0", "1"]), lambda: compare("accuracy", ["0", "1"], [0, 1])):
+        with pytest.raises(Invalid, match="labels are (numbers|texts) and predictions are (numbers|texts)"):
+            call()
+
+
+def test_precision_of_a_model_that_never_says_yes_is_no_data() -> None:
+    assert compare("precision", [0, 1] * 400, [0.1] * 800).verdict is Verdict.NO_DATA
+    assert measure("precision", [0, 1], [0.1, 0.2]).value is None

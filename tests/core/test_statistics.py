@@ -90,3 +90,10 @@ def test_population_stability_of_a_known_shift() -> None:
 
 def test_the_normal_quantile_is_the_one_everybody_knows() -> None:
     assert statistics.normal_quantile(0.95) == pytest.approx(1.959964, abs=1e-6)
+
+
+@given(st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.floats(0.001, 0.5))
+def test_the_interval_of_a_share_is_scipys(seen: tuple[int, int], alpha: float) -> None:
+    expected = stats.binomtest(*seen).proportion_ci(1 - alpha, method="wilson")
+    assert statistics.wilson_interval(*seen, alpha) == pytest.approx((expected.low, expected.high), abs=1e-9)
+    assert statistics.wilson_interval(0, 0) == (0.0, 1.0)

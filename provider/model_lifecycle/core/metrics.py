@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-HIGHER_IS_BETTER = frozenset({"accuracy", "roc_auc"})
+HIGHER_IS_BETTER = frozenset({"accuracy", "balanced_accuracy", "precision", "recall", "f1", "roc_auc", "r2"})
 LARGEST = 1e60
 """Numbers beyond this are no answers: their squares' squares could not be added."""
 
@@ -21,18 +21,21 @@ LARGEST = 1e60
 class Metric:
     """One metric.
 
-    :param takes: ``probability``, ``score``, ``number``, or ``answer`` (labels, or the probability of class 1).
+    :param takes: ``probability``, ``score``, ``number``, ``class`` (the probability of class 1, or 0 and 1 themselves;
+        0.5 and above is class 1), or ``answer`` (the same, or classes of any names).
     :param ceiling: the largest value there is.
+    :param floor: the smallest.
     """
 
     name: str
     takes: str
     ceiling: float = math.inf
+    floor: float = 0.0
 
     @property
     def binary(self) -> bool:
         """Whether the labels are 0 and 1."""
-        return self.takes in {"probability", "score"}
+        return self.takes in {"probability", "score", "class"}
 
     def labels(self, labels: Any) -> NDArray[Any]:
         """The labels as a vector.
@@ -64,7 +67,7 @@ class Metric:
         missing = _missing(answers)
         if missing:
             return f"answered nothing, NaN or beyond {LARGEST:g} for {missing} of {len(answers)} rows"
-        outside = int(((answers < 0) | (answers > 1)).sum()) if self.takes == "probability" else 0
+        outside = int(((answers < 0) | (answers > 1)).sum()) if self.takes in {"probability", "class"} else 0
         return f"answered outside of 0 to 1 for {outside} of {len(answers)} rows" if outside else None
 
     def rarer(self, truth: NDArray[Any]) -> int | None:
@@ -72,14 +75,25 @@ class Metric:
         ones = int(truth.sum()) if self.binary else 0
         return min(ones, len(truth) - ones) if self.binary else None
 
-    def defined(self, truth: NDArray[Any]) -> bool:
-        """Whether these labels give the metric a value."""
-        return len(truth) > 0 and (self.name != "roc_auc" or bool(self.rarer(truth)))
+    def defined(self, truth: NDArray[Any], answers: NDArray[Any] | None = None) -> bool:
+        """Whether these labels, and these answers where given, have a value of the metric."""
+        if len(truth) == 0:
+            return False
+        if self.name == "roc_auc":
+            return bool(self.rarer(truth))
+        if self.name == "r2":
+            return bool(truth.min() < truth.max())
+        if self.takes != "class" or answers is None:
+            return self.name != "recall" or bool(truth.any())
+        said = answers >= 0.5
+        return bool({"precision": said, "recall": truth == 1, "f1": said | (truth == 1)}[self.name].any())
 
     def constant(self, truth: NDArray[Any]) -> NDArray[Any]:
         """The one answer for all rows that the metric likes best for these labels."""
         import numpy as np
 
+        if self.takes == "class":
+            return np.ones(len(truth))
         if self.takes == "answer":
             values, counts = np.unique(truth, return_counts=True)
             return np.full(len(truth), values[counts.argmax()])
@@ -92,9 +106,14 @@ METRICS = {
         Metric("log_loss", "probability"),
         Metric("brier", "probability", ceiling=1.0),
         Metric("accuracy", "answer", ceiling=1.0),
+        Metric("balanced_accuracy", "answer", ceiling=1.0),
+        Metric("precision", "class", ceiling=1.0),
+        Metric("recall", "class", ceiling=1.0),
+        Metric("f1", "class", ceiling=1.0),
         Metric("roc_auc", "score", ceiling=1.0),
         Metric("mae", "number"),
         Metric("rmse", "number"),
+        Metric("r2", "number", ceiling=1.0, floor=-math.inf),
     )
 }
 
@@ -116,8 +135,8 @@ def influence(metric: Metric, truth: NDArray[Any], answers: NDArray[Any]) -> tup
     """
     import numpy as np
 
-    if metric.name == "roc_auc":
-        return _area(truth, answers)
+    if metric.name in _RATIOS:
+        return _RATIOS[metric.name](truth, answers)
     losses = _LOSSES[metric.name](truth, answers)
     mean = float(losses.mean())
     if metric.name != "rmse":
@@ -149,6 +168,46 @@ def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
     last = np.cumsum(counts)
     ranks: NDArray[np.float64] = (last - (counts - 1) / 2)[place]
     return ranks
+
+
+def _balanced(truth: NDArray[Any], answers: NDArray[Any]) -> tuple[float, NDArray[np.float64]]:
+    """The mean over classes of the share of their rows that was right; each class weighs the same."""
+    import numpy as np
+
+    right = _correct(truth, answers)
+    _, place, counts = np.unique(truth.astype(str) if truth.dtype == object else truth, return_inverse=True,
+                                 return_counts=True)  # fmt: skip
+    recalls = np.bincount(place, weights=right) / counts
+    moved = (right - recalls[place]) * len(truth) / (len(counts) * counts[place])
+    return float(recalls.mean()), moved
+
+
+def _precision(truth: NDArray[np.float64], answers: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    said = answers >= 0.5
+    return _ratio(said & (truth == 1), said)
+
+
+def _recall(truth: NDArray[np.float64], answers: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    return _ratio((answers >= 0.5) & (truth == 1), truth == 1)
+
+
+def _f1(truth: NDArray[np.float64], answers: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    """The ratio 2 TP / (2 TP + FP + FN), whose error the delta method gives (Takagi et al. 2022, Appl. Intell. 52)."""
+    said, is_one = answers >= 0.5, truth == 1
+    return _ratio(2.0 * (said & is_one), said.astype(float) + is_one)
+
+
+def _r2(truth: NDArray[np.float64], answers: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    """One less the ratio of squared errors to the squared distances from the labels' mean."""
+    ratio, moved = _ratio((answers - truth) ** 2, (truth - truth.mean()) ** 2)
+    return 1 - ratio, -moved
+
+
+def _ratio(above: NDArray[Any], below: NDArray[Any]) -> tuple[float, NDArray[np.float64]]:
+    """A ratio of two means and how each row moves it, by the delta method (Cochran 1977, Sampling Techniques, 2.11)."""
+    mean = float(below.mean())
+    ratio = float(above.mean()) / mean
+    return ratio, (above - ratio * below) / mean
 
 
 def _log_loss(truth: NDArray[np.float64], answers: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -184,6 +243,25 @@ _LOSSES = {
     "mae": _absolute,
     "rmse": _squared,
 }
+
+
+_RATIOS = {
+    "roc_auc": _area,
+    "balanced_accuracy": _balanced,
+    "precision": _precision,
+    "recall": _recall,
+    "f1": _f1,
+    "r2": _r2,
+}
+
+
+def trials(metric: Metric, truth: NDArray[Any], answers: NDArray[Any]) -> int | None:
+    """Of how many rows the value is the share that was right, or None where it is no such share."""
+    if metric.name == "accuracy":
+        return len(truth)
+    if metric.name == "precision":
+        return int((answers >= 0.5).sum())
+    return int((truth == 1).sum()) if metric.name == "recall" else None
 
 
 def _vector(values: Any, what: str, *, numeric: bool) -> NDArray[Any]:

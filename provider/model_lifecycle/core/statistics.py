@@ -16,6 +16,20 @@ def normal_quantile(confidence: float) -> float:
     return NormalDist().inv_cdf((1 + confidence) / 2)
 
 
+def wilson_interval(successes: float, trials: int, alpha: float = 0.05) -> tuple[float, float]:
+    """The interval of a share, seen ``successes`` times in ``trials`` (Wilson 1927, J. Am. Stat. Assoc. 22:209).
+
+    It holds for few trials and near 0 and 1, where the normal interval has no width.
+    """
+    if trials <= 0:
+        return 0.0, 1.0
+    z2 = normal_quantile(1 - alpha) ** 2
+    share = successes / trials
+    middle = (share + z2 / (2 * trials)) / (1 + z2 / trials)
+    reach = math.sqrt(z2 * (share * (1 - share) / trials + z2 / (4 * trials**2))) / (1 + z2 / trials)
+    return max(0.0, min(share, middle - reach)), min(1.0, max(share, middle + reach))
+
+
 def ks_distance(reference: Sequence[int], current: Sequence[int]) -> float:
     """The Kolmogorov-Smirnov distance D of two samples counted in the same ordered cells.
 
@@ -60,7 +74,12 @@ def chi2_p_value(statistic: float, degrees: int) -> float:
 
 
 def homogeneity_p_value(reference: Sequence[int], current: Sequence[int]) -> float:
-    """Pearson's chi-squared test that two samples fall into the cells with the same shares.
+    """The p-value of :func:`homogeneity`."""
+    return chi2_p_value(*homogeneity(reference, current))
+
+
+def homogeneity(reference: Sequence[int], current: Sequence[int]) -> tuple[float, int]:
+    """Pearson's chi-squared, and its degrees of freedom, of two samples that should have the same shares of each cell.
 
     Cells that expect fewer than five rows on either side are pooled first (Cochran 1954, Biometrics 10:417).
     """
@@ -71,7 +90,7 @@ def homogeneity_p_value(reference: Sequence[int], current: Sequence[int]) -> flo
         total = one + other
         expected = total * n / (n + m)
         statistic += (one - expected) ** 2 / expected + (other - (total - expected)) ** 2 / (total - expected)
-    return chi2_p_value(statistic, len(cells) - 1)
+    return statistic, len(cells) - 1
 
 
 def _pooled(cells: list[tuple[int, int]], least: float) -> list[tuple[int, int]]:
