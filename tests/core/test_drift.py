@@ -110,6 +110,65 @@ def test_a_new_category_is_drift_and_its_share_is_told() -> None:
     assert (drift.finding, drift.unseen) == (Finding.DRIFTED, 0.2)
 
 
+def test_values_that_go_missing_or_are_new_need_both_effect_and_significance() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.choice(["a", "b", "c"], 20_000)
+    little = np.where(rng.random(20_000) < 0.01, "z", values)
+    found = drifts({"c": values}, {"c": little})["c"]
+    assert (found.finding, found.new_p < 1e-9, found.missing_p) == (Finding.STABLE, True, 1.0)
+    assert found.new == found.unseen == pytest.approx(0.01, abs=0.003)
+    few = drifts({"c": [*values[:30], None, None]}, {"c": [*values[:25], *[None] * 7]}, min_samples=1)["c"]
+    assert (few.finding, few.missing > 0.1, few.missing_p > 0.05) == (Finding.STABLE, True, True)
+    both = drifts({"c": values}, {"c": [*values[:17_000], *[None] * 3000]})["c"]
+    assert (both.finding, both.missing_p < 1e-9) == (Finding.DRIFTED, True)
+
+
+def test_chi_squared_of_values_is_scipys_and_of_equal_columns_nothing() -> None:
+    rng = np.random.default_rng(0)
+    one, other = rng.choice(list("abcd"), 3000, p=[0.4, 0.3, 0.2, 0.1]), rng.choice(list("abcd"), 2000)
+    table = [[np.sum(values == letter) for letter in "abcd"] for values in (one, other)]
+    found = drifts({"c": one, "d": one}, {"c": other, "d": one[:2000]})
+    assert found["c"].chi2 == pytest.approx(stats.chi2_contingency(table, correction=False).statistic, rel=1e-9)
+    assert found["d"].chi2 < 10
+    assert found["c"].wasserstein is None
+
+
+FEATURES, WINDOWS = 20, 40
+
+
+def alarms(rows: int, shift: float, windows: int, reference_rows: int = 100_000, seed: int = 0) -> float:
+    """The share of windows in which any of 20 features drifted; one of them is shifted."""
+    rng = np.random.default_rng(seed)
+    base = profile({f"n{number}": rng.normal(size=reference_rows) for number in range(FEATURES)})
+    found = 0
+    for _ in range(windows):
+        current = {f"n{number}": rng.normal(shift if number == 0 else 0.0, 1, rows) for number in range(FEATURES)}
+        drifted = [one.name for one in compare(base, profile(current, base)) if one.finding.alarms]
+        found += bool(drifted) if shift == 0 else "n0" in drifted
+    return found / windows
+
+
+@pytest.mark.parametrize("rows", [100, 500, 5000])
+def test_windows_without_drift_seldom_alarm(rows: int) -> None:
+    assert alarms(rows, 0.0, WINDOWS) <= 0.05
+
+
+@pytest.mark.parametrize("rows", [500, 5000])
+def test_a_shift_of_three_tenths_of_a_deviation_is_mostly_found(rows: int) -> None:
+    assert alarms(rows, 0.3, WINDOWS) >= 0.9
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize(("rows", "windows"), [(100, 1000), (500, 1000), (1000, 1000), (5000, 500), (50_000, 100),
+                                               (500_000, 20)])  # fmt: skip
+def test_false_alarms_and_power_over_many_windows(rows: int, windows: int) -> None:
+    quiet, shifted = alarms(rows, 0.0, windows, seed=1), alarms(rows, 0.3, windows, seed=2)
+    print(f"n = {rows:,}: {windows} windows, false alarms {quiet:.3f}, power at 0.3 sd {shifted:.3f}")
+    assert quiet <= 0.05
+    assert shifted >= 0.9 or rows < 500
+
+
 @pytest.mark.parametrize(
     ("current", "finding"),
     [

@@ -1,7 +1,8 @@
 """Drift: whether two profiles describe the same data, answered by effect *and* significance.
 
-A column has drifted when the difference is both large (Jensen-Shannon distance or Kolmogorov-Smirnov D at least 0.1)
-and not chance (p-value at most 0.05 after Benjamini and Hochberg over all columns). Significance alone alarms on every
+A column has drifted when a difference is both large and not chance: the Jensen-Shannon distance or Kolmogorov-Smirnov
+D, the share of missing values, or that of values which the reference hardly held, at least 0.1, with a p-value of at
+most 0.05 after Benjamini and Hochberg over all these questions about all columns. Significance alone alarms on every
 trivial shift of a large sample and on half of all healthy days; size alone alarms on small samples.
 """
 
@@ -13,9 +14,12 @@ from enum import StrEnum
 from typing import Any
 
 from model_lifecycle.core.checks import Measurement, Verdict
+from model_lifecycle.core.distances import wasserstein
 from model_lifecycle.core.profile import Column, Profile
 from model_lifecycle.core.statistics import (
     adjust,
+    chi2_p_value,
+    homogeneity,
     homogeneity_p_value,
     jensen_shannon_beyond_chance,
     ks_distance,
@@ -28,6 +32,8 @@ PREDICTION = "prediction"
 
 GROUPS = 20
 RARE = 5
+TOLD = 0.05
+"""From which share on a sentence names what is missing or unseen."""
 
 
 class Finding(StrEnum):
@@ -58,6 +64,12 @@ class ColumnDrift:
     :param psi: population stability index, for people; it decides nothing.
     :param missing: share of current rows without a value, less that of the reference.
     :param unseen: share of current rows with values that the reference has no cell for, or beyond its range.
+    :param wasserstein: of numbers, in standard deviations of the reference; beyond its range its ends count.
+    :param chi2: Pearson's chi-squared over the values, or over 20 groups of numbers; it grows with the rows.
+    :param missing_p: the adjusted p-value of the difference in missing values.
+    :param new: share of current rows with values that the reference held fewer than five times, less that of the
+        reference; of numbers those beyond its range.
+    :param new_p: its adjusted p-value.
     """
 
     name: str
@@ -70,6 +82,11 @@ class ColumnDrift:
     psi: float | None = None
     missing: float | None = None
     unseen: float | None = None
+    wasserstein: float | None = None
+    chi2: float | None = None
+    missing_p: float | None = None
+    new: float | None = None
+    new_p: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values only."""
@@ -92,8 +109,13 @@ def compare(
         other = current.columns.get(name) or Column(column.type, column.labels, (0,) * len(column.counts))
         column.plus(other)  # refuses other cells
         drifts.append(_compare(name, column, other, min_samples))
-    adjusted = iter(adjust([drift.p_value for drift in drifts if drift.p_value is not None]))
-    return [_decide(drift, next(adjusted), effect, alpha) if drift.p_value is not None else drift for drift in drifts]
+    asked = [p_value for drift in drifts for p_value in _p_values(drift)]
+    adjusted = iter(adjust(asked))
+    return [_decide(drift, [next(adjusted) for _ in _p_values(drift)], effect, alpha) for drift in drifts]
+
+
+def _p_values(drift: ColumnDrift) -> list[float]:
+    return [one for one in (drift.p_value, drift.missing_p, drift.new_p) if one is not None]
 
 
 def _compare(name: str, reference: Column, current: Column, min_samples: int) -> ColumnDrift:
@@ -114,7 +136,11 @@ def _measure(name: str, reference: Column, current: Column) -> ColumnDrift:
     numeric = reference.type == "number"
     ks = ks_distance(cells, others) if numeric else None
     few, others_few = (_join_neighbours if numeric else _join_rare)(cells, others)
-    p_value = homogeneity_p_value(few, others_few) if ks is None else ks_p_value(ks, reference.rows, current.rows)
+    chi2, degrees = homogeneity(few, others_few)
+    p_value = chi2_p_value(chi2, degrees) if ks is None else ks_p_value(ks, reference.rows, current.rows)
+    moved = wasserstein(reference, current)
+    # Of values the last cell is what the reference hardly held; of numbers all that lies beyond its range.
+    new = (_beyond(reference), _beyond(current)) if numeric else (few[-1], others_few[-1])
     return ColumnDrift(
         name,
         Finding.STABLE,
@@ -125,7 +151,20 @@ def _measure(name: str, reference: Column, current: Column) -> ColumnDrift:
         psi=population_stability(few, others_few),
         missing=current.missing / current.rows - reference.missing / reference.rows,
         unseen=(current.outside + current.below + current.above) / current.rows,
+        wasserstein=moved.normalised if moved else None,
+        chi2=chi2,
+        missing_p=_share_p_value(reference.missing, current.missing, reference.rows, current.rows),
+        new=new[1] / current.rows - new[0] / reference.rows,
+        new_p=_share_p_value(*new, reference.rows, current.rows),
     )
+
+
+def _beyond(column: Column) -> int:
+    return column.below + column.above if column.labels else 0
+
+
+def _share_p_value(one: int, other: int, n: int, m: int) -> float:
+    return homogeneity_p_value([one, n - one], [other, m - other])
 
 
 def _cells(column: Column) -> list[int]:
@@ -161,10 +200,14 @@ def _join_neighbours(cells: Sequence[int], others: Sequence[int]) -> tuple[list[
     return [*few, group, cells[-1]], [*others_few, other_group, others[-1]]
 
 
-def _decide(drift: ColumnDrift, adjusted: float, effect: float, alpha: float) -> ColumnDrift:
-    large = max(drift.js or 0.0, drift.ks or 0.0) >= effect
-    finding = Finding.DRIFTED if large and adjusted <= alpha else Finding.STABLE
-    return replace(drift, finding=finding, adjusted_p=adjusted)
+def _decide(drift: ColumnDrift, adjusted: Sequence[float], effect: float, alpha: float) -> ColumnDrift:
+    if not adjusted:
+        return drift
+    sizes = (max(drift.js or 0.0, drift.ks or 0.0), abs(drift.missing or 0.0), drift.new or 0.0)
+    found = any(size >= effect and p_value <= alpha for size, p_value in zip(sizes, adjusted, strict=True))
+    finding = Finding.DRIFTED if found else Finding.STABLE
+    p_value, missing_p, new_p = adjusted
+    return replace(drift, finding=finding, adjusted_p=p_value, missing_p=missing_p, new_p=new_p)
 
 
 def judge_drift(
@@ -224,4 +267,8 @@ def _describe(drift: ColumnDrift) -> str:
     if drift.js is None:
         return str(drift.finding)
     distance = f"JS {drift.js:.2f}" + ("" if drift.ks is None else f", D {drift.ks:.2f}")
+    if abs(drift.missing or 0.0) >= TOLD:
+        distance += f", missing {drift.missing:+.0%}"
+    if (drift.unseen or 0.0) >= TOLD:
+        distance += f", unseen {drift.unseen:.0%}"
     return f"{drift.finding}, {distance}"
