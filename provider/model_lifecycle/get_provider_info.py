@@ -75,7 +75,10 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": ["model_lifecycle.triggers.poll", "model_lifecycle.triggers.release"],
             }
         ],
-        "extra-links": ["model_lifecycle.operators.links.ModelVersionLink"],
+        "extra-links": [
+            "model_lifecycle.operators.links.ModelVersionLink",
+            "model_lifecycle.operators.reports.DriftReportLink",
+        ],
         "plugins": [
             {
                 "name": "model_lifecycle_alerts",

@@ -22,7 +22,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_exponenti
 from model_lifecycle.core.errors import Conflict, Invalid, ModelLifecycleError, NotFound, Unavailable
 from model_lifecycle.core.manifest import is_digest
 from model_lifecycle.core.models import ModelUri, ModelVersion
-from model_lifecycle.core.names import check_name
+from model_lifecycle.core.names import check_name, check_path
 from model_lifecycle.hooks.mlflow_answers import (
     MAX_TEXT,
     MAX_URI,
@@ -34,6 +34,7 @@ from model_lifecycle.hooks.mlflow_answers import (
     translated,
     version_of,
 )
+from model_lifecycle.hooks.mlflow_files import page_path, run_for_files, upload_path
 from model_lifecycle.hooks.registry import DIGEST_TAG, ModelRegistryHook
 from model_lifecycle.hooks.session import ConnectionSession, url_path
 
@@ -186,6 +187,23 @@ class MlflowHook(ModelRegistryHook):
     def version_url(self, name: str, version: int) -> str | None:
         """The page of a version in MLflow's UI."""
         return f"{self.session.url}/#{url_path('models', name, 'versions', version)}"
+
+    def attach_file(self, name: str, version: int, path: str, data: bytes, content_type: str) -> str:
+        """Keep a small file with a version, in place of one of the same path; returns the address of its page.
+
+        It lies among the artifacts of a run, as :mod:`model_lifecycle.hooks.mlflow_files` tells.
+
+        :raises Invalid: if the path is not allowed, or the server takes no files.
+        """
+        check_name(name, "model name")
+        check_path(path)
+        run = run_for_files(self._call, name, version)
+        headers = {"Content-Type": content_type}
+        try:
+            self.session.call("PUT", upload_path(run, path), content=data, headers=headers)
+        except ModelLifecycleError as error:
+            raise translated(error) from error.__cause__
+        return f"{self.session.url}{page_path(run, path)}"
 
     def _create(self, name: str, digest: str, body: Mapping[str, Any]) -> ModelVersion:
         with suppress(Conflict):  # the model exists

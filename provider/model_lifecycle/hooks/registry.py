@@ -70,6 +70,18 @@ class ModelRegistryHook(BaseHook, ABC):
         """Set tags on a version, replacing equal keys."""
 
     @abstractmethod
+    def attach_file(self, name: str, version: int, path: str, data: bytes, content_type: str) -> str:
+        """Keep a small file with a version, in place of one of the same path, and return the address of its page.
+
+        The address holds no credentials and stays the same for the same path.
+
+        :param path: such as ``drift_reports/2013-12/report.html``; its ending tells readers its type.
+        :param content_type: what it is, for registries that ask.
+        :raises NotFound: if there is no such version.
+        :raises Invalid: if the path is not allowed, or the registry takes no files.
+        """
+
+    @abstractmethod
     def version_url(self, name: str, version: int) -> str | None:
         """The page of a version in the registry's own UI, or None where there is none."""
 

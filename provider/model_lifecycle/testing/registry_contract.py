@@ -115,6 +115,7 @@ class RegistryContract:
             lambda: registry.set_alias(name, "champion", 1),
             lambda: registry.delete_alias(name, "champion"),
             lambda: registry.set_tags(name, 1, {"a": "b"}),
+            lambda: registry.attach_file(name, 1, "report.html", b"", "text/html"),
         ):
             with pytest.raises(Invalid, match="model name"):
                 verb()
@@ -215,3 +216,26 @@ class RegistryContract:
     def test_the_page_of_a_version_holds_no_credentials(self, registry: ModelRegistryHook, model: str) -> None:
         url = registry.version_url(model, 3)
         assert url is None or ("@" not in url and model in url and "3" in url)
+
+    def test_a_file_keeps_its_address_when_it_is_replaced(self, registry: ModelRegistryHook, model: str) -> None:
+        register(registry, model)
+        first = registry.attach_file(model, 1, "reports/2013-12/report.html", b"<p>one", "text/html")
+        assert "@" not in first
+        assert registry.attach_file(model, 1, "reports/2013-12/report.html", b"<p>two", "text/html") == first
+        assert registry.attach_file(model, 1, "reports/2014-01/report.html", b"<p>one", "text/html") != first
+
+    def test_files_of_two_versions_do_not_meet(self, registry: ModelRegistryHook, model: str) -> None:
+        register(registry, model, "one")
+        register(registry, model, "two")
+        urls = {registry.attach_file(model, version, "report.json", b"{}", "application/json") for version in (1, 2)}
+        assert len(urls) == 2
+
+    def test_a_file_of_a_missing_version_is_not_found(self, registry: ModelRegistryHook, model: str) -> None:
+        with pytest.raises(NotFound):
+            registry.attach_file(model, 1, "report.json", b"{}", "application/json")
+
+    @pytest.mark.parametrize("path", ["", "..", "../up", "a//b", "/a", "a b", "a/../b", "%2e%2e/a", "ä.html"])
+    def test_a_bad_path_is_refused(self, registry: ModelRegistryHook, model: str, path: str) -> None:
+        register(registry, model)
+        with pytest.raises(Invalid, match="not allowed"):
+            registry.attach_file(model, 1, path, b"", "text/html")

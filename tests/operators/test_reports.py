@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import requests
+from airflow.sdk import BaseOperator
+from airflow.sdk.execution_time.xcom import XCom
+
+from model_lifecycle.core.errors import Denied, Unavailable
+from model_lifecycle.core.models import ModelUri, ModelVersion
+from model_lifecycle.get_provider_info import get_provider_info
+from model_lifecycle.hooks.mlflow import API, MlflowHook
+from model_lifecycle.operators.reports import (
+    DRIFT_REPORT_URL,
+    DriftReportLink,
+    folder_of,
+    log_report,
+    publish_report_link,
+)
+from model_lifecycle.testing.registry_contract import register
+from tests.core.reports import HOSTILE, report_of, table, valid
+from tests.operators.test_links import XComDouble, xcoms  # noqa: F401
+from tests.servers.mlflow import MlflowServer
+
+REPORT = report_of(table(1000), table(900, shift=1.0, seed=8))
+
+
+@pytest.fixture
+def hook(mlflow_connection: str) -> Iterator[MlflowHook]:
+    one = MlflowHook(mlflow_connection)
+    yield one
+    one.session.close()
+
+
+@pytest.fixture
+def version(hook: MlflowHook) -> ModelVersion:
+    return register(hook, f"reported-{uuid4().hex[:12]}")
+
+
+def files_of(server: MlflowServer, page: str) -> dict[str, requests.Response]:
+    """What MLflow's REST API lists and gives at the place that a page's address names."""
+    run_id, _, path = page.partition("/runs/")[2].partition("/artifacts/")
+    folder = path.rpartition("/")[0]
+    listed = requests.get(
+        f"{server.url}{API}/artifacts/list", params={"run_id": run_id, "path": folder}, timeout=20
+    ).json()
+    where = f"{server.url}/get-artifact"
+    return {
+        file["path"].rpartition("/")[2]: requests.get(
+            where, params={"run_uuid": run_id, "path": file["path"]}, timeout=20
+        )
+        for file in listed["files"]
+    }
+
+
+def test_both_files_are_found_through_mlflow_and_the_version_names_them(
+    hook: MlflowHook, mlflow_server: MlflowServer, version: ModelVersion
+) -> None:
+    filed = log_report(hook, version, REPORT)
+    found = files_of(mlflow_server, filed["page"])
+    assert found.keys() == {"drift_report.html", "drift_report.json"}
+    html, data = found["drift_report.html"], found["drift_report.json"]
+    assert html.headers["Content-Type"].startswith("text/html")
+    assert len(html.content) == filed["bytes"]
+    assert "1 of 8 columns drifted" in html.text
+    assert valid(data.json()) == REPORT
+    tags = hook.get(ModelUri(version.name, version=1)).tags
+    assert tags["drift_report"] == filed["page"]
+    assert tags["drift"] == f"{REPORT['verdict']}: 1 of 8 columns drifted in 2013-12"
+
+
+def test_a_report_of_the_same_window_replaces_the_one_before(
+    hook: MlflowHook, mlflow_server: MlflowServer, version: ModelVersion
+) -> None:
+    first = log_report(hook, version, REPORT)
+    calm = report_of(table(1000), table(900, seed=9))
+    assert log_report(hook, version, calm)["page"] == first["page"]
+    assert files_of(mlflow_server, first["page"])["drift_report.json"].json()["drifted"] == 0
+    later = log_report(hook, version, report_of(table(1000), table(900, seed=9), window="2014-01"))
+    assert later["page"] != first["page"]
+
+
+class RegistryDouble:
+    """Stands for a registry that fails: a real one does it when nobody expects it."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def attach_file(self, *args: Any) -> str:
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [Unavailable("no answer in time"), Denied("not yours")])
+def test_a_report_that_cannot_be_filed_is_a_warning_with_its_reason(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    filed = log_report(RegistryDouble(error), ModelVersion("churn", 3, "s3://b/c"), REPORT)  # type: ignore[arg-type]
+    assert (filed["page"], filed["problem"]) == (None, str(error))
+    assert f"The drift report of models:/churn/3 was not filed: {error}" in caplog.text
+
+
+def test_an_error_that_is_not_ours_is_not_hidden() -> None:
+    with pytest.raises(ZeroDivisionError):
+        log_report(RegistryDouble(ZeroDivisionError()), ModelVersion("churn", 3, "s3://b/c"), REPORT)  # type: ignore[arg-type]
+
+
+def test_a_version_that_is_gone_is_said_in_the_answer(hook: MlflowHook) -> None:
+    filed = log_report(hook, ModelVersion("never-registered", 3, "s3://b/c"), REPORT)
+    assert filed["page"] is None
+    assert "never-registered" in filed["problem"]
+
+
+def test_the_answer_is_json(hook: MlflowHook, version: ModelVersion) -> None:
+    assert json.loads(json.dumps(log_report(hook, version, REPORT))).keys() == {"page", "json", "bytes", "problem"}
+
+
+def test_hostile_names_become_folders_by_allow_list_and_stay_apart(hook: MlflowHook, version: ModelVersion) -> None:
+    folders = {folder_of({"window": evil, "endpoint": evil, "compared_with": evil}) for evil in HOSTILE}
+    assert len(folders) == len(HOSTILE)
+    about = {"window": HOSTILE[0], "endpoint": HOSTILE[4], "compared_with": HOSTILE[3]}
+    assert log_report(hook, version, report_of(table(600), table(600), **about))["problem"] is None
+
+
+def test_the_same_window_at_another_endpoint_or_against_another_reference_is_another_report() -> None:
+    about = {"window": "2013-12", "endpoint": "prod/churn", "compared_with": "training"}
+    others = [about | {"endpoint": "stage/churn"}, about | {"compared_with": "previous"}, {}]
+    assert len({folder_of(one) for one in [about, *others]}) == 4
+    assert folder_of(about | {"endpoint": "prod"}) == "drift_reports/prod/2013-12-vs-training"
+
+
+@pytest.mark.parametrize(("page", "shown"), [("https://m/#/x", "https://m/#/x"), (None, "")])
+def test_the_button_leads_to_the_report_and_without_one_there_is_none(
+    xcoms: XComDouble,  # noqa: F811
+    page: str | None,
+    shown: str,
+) -> None:
+    publish_report_link({"ti": xcoms}, {"page": page})  # type: ignore[typeddict-item]
+    assert DriftReportLink().get_link(BaseOperator(task_id="monitor"), ti_key=None) == shown  # type: ignore[arg-type]
+
+
+def test_airflow_knows_the_button(xcoms: XComDouble, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    assert f"{DriftReportLink.__module__}.{DriftReportLink.__qualname__}" in get_provider_info()["extra-links"]
+    assert DriftReportLink().name == "Drift report"
+    assert DriftReportLink().xcom_key != DRIFT_REPORT_URL
+    monkeypatch.setattr(XCom, "get_value", lambda **_: 5)
+    assert DriftReportLink().get_link(BaseOperator(task_id="monitor"), ti_key=None) == ""  # type: ignore[arg-type]
