@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from model_lifecycle.core.checks import Limit, Measurement, Verdict
-from model_lifecycle.core.drift import PREDICTION, compare, judge_drift
+from model_lifecycle.core.drift import PREDICTION, ColumnDrift, compare, judge_drift
 from model_lifecycle.core.errors import Invalid
 from model_lifecycle.core.profile import Profile, profile
 from model_lifecycle.core.quality import compare as compare_quality
@@ -122,9 +122,20 @@ class Drift:
                 for name in ("feature_drift", "prediction_drift")
             ]
         seen = profile({**window.features, PREDICTION: window.predictions}, edges_from=window.reference)
-        columns = compare(window.reference, seen, effect=self.effect, alpha=self.alpha, min_samples=self.min_samples)
+        return self.judge_columns(self.compare(window.reference, seen))
+
+    def compare(self, reference: Profile, seen: Profile) -> list[ColumnDrift]:
+        """Compare column by column, as this check is set."""
+        return compare(reference, seen, effect=self.effect, alpha=self.alpha, min_samples=self.min_samples)
+
+    def judge_columns(self, columns: Sequence[ColumnDrift]) -> list[Measurement]:
+        """The two measurements; ``prediction_drift`` decides only where there is a prediction to compare."""
+        predicted = any(column.name == PREDICTION for column in columns)
         return judge_drift(
-            columns, share=self.share, features_critical=self.critical, prediction_critical=self.critical
+            columns,
+            share=self.share,
+            features_critical=self.critical,
+            prediction_critical=self.critical and predicted,
         )
 
 

@@ -23,6 +23,7 @@ from model_lifecycle.core.errors import (
 from model_lifecycle.core.manifest import MAX_BYTES, FileEntry, Manifest, is_digest
 from model_lifecycle.core.names import MANIFEST_NAME, RELEASES_FOLDER, check_name
 from model_lifecycle.stores import layout
+from model_lifecycle.stores.documents import DocumentStore
 from model_lifecycle.stores.download import Download
 from model_lifecycle.stores.filesystem import Filesystem
 from model_lifecycle.stores.progress import Transfer
@@ -37,7 +38,7 @@ MAX_ENTRY = 16 * 2**20
 """Bytes of one entry of a log."""
 
 
-class ArtifactStore:
+class ArtifactStore(DocumentStore):
     """A :class:`~model_lifecycle.stores.base.ModelStore` over a file system.
 
     A publish fills a staging folder beside the artifact's final place, ``<model>/_staging-<digest>-<owner>-<token>``,

@@ -12,10 +12,11 @@ from model_lifecycle.core.manifest import Manifest
 
 @runtime_checkable
 class ModelStore(Protocol):
-    """Immutable artifacts named by their digest, and append-only logs.
+    """Immutable artifacts named by their digest, append-only logs, and small documents.
 
     An artifact lies at ``<root>/<model>/<manifest digest>/`` and is absent or whole (Law 1). A log lies at
-    ``<root>/_releases/<log>/<generation, 8 digits>.json``. Every method raises errors of
+    ``<root>/_releases/<log>/<generation, 8 digits>.json``, a document at
+    ``<root>/_profiles/<folder>/<generation, 8 digits>.json``. Every method raises errors of
     :mod:`model_lifecycle.core.errors` only, and none waits for ever (Law 9).
     """
 
@@ -109,4 +110,32 @@ class ModelStore(Protocol):
 
         :raises NotFound: if it does not exist.
         """
+        ...
+
+    def keep_document(self, folder: str, data: bytes) -> str:
+        """Make these bytes the newest document of a folder, at most 64 MiB, and return its URI.
+
+        Nothing is overwritten, and nothing written if they are the newest already.
+
+        :param folder: up to eight names joined by ``/``.
+        """
+        ...
+
+    def read_document(self, uri: str) -> bytes:
+        """One document.
+
+        :raises NotFound: if it does not exist.
+        :raises Invalid: if the URI is none of this store's documents.
+        """
+        ...
+
+    def newest_document(self, folder: str) -> str:
+        """The URI of the newest document of a folder.
+
+        :raises NotFound: if it has none.
+        """
+        ...
+
+    def document_folders(self, folder: str) -> Sequence[str]:
+        """The names of the folders in a folder of documents, sorted; empty if there is no such folder."""
         ...

@@ -110,6 +110,22 @@ class TrustedStore:
         """One entry of a log."""
         return self.store.read_entry(log, generation)
 
+    def keep_document(self, folder: str, data: bytes) -> str:
+        """Make these bytes the newest document of a folder."""
+        return self.store.keep_document(folder, data)
+
+    def read_document(self, uri: str) -> bytes:
+        """One document."""
+        return self.store.read_document(uri)
+
+    def newest_document(self, folder: str) -> str:
+        """The URI of the newest document of a folder."""
+        return self.store.newest_document(folder)
+
+    def document_folders(self, folder: str) -> Sequence[str]:
+        """The names of the folders in a folder of documents."""
+        return self.store.document_folders(folder)
+
 
 def _remove(folder: Path, manifest: Manifest, *, existed: bool) -> None:
     """Remove an artifact's files, and the folders that are empty without them."""

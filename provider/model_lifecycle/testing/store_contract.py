@@ -550,6 +550,57 @@ class StoreContract:
         with pytest.raises(Invalid):
             store.read_entry(LOG, generation)
 
+    # Documents.
+
+    def test_a_document_is_kept_once_and_the_newest_counts(self, store: ModelStore, vandal: Vandal) -> None:
+        folder = "flights/20130201T000000Z/merged"
+        first = store.keep_document(folder, b'{"rows":1}')
+        assert first.endswith(f"/_profiles/{folder}/00000001.json")
+        assert store.keep_document(folder, b'{"rows":1}') == first == store.newest_document(folder)
+        second = store.keep_document(folder, b'{"rows":2}')
+        third = store.keep_document(folder, b'{"rows":1}')
+        assert (len({first, second, third}), store.newest_document(folder)) == (3, third)
+        assert [store.read_document(uri) for uri in (first, second)] == [b'{"rows":1}', b'{"rows":2}']
+        assert len(vandal.paths()) == 3
+
+    def test_racing_writers_of_one_document_leave_one_and_of_several_each_its_own(
+        self, store: ModelStore, vandal: Vandal
+    ) -> None:
+        assert len(set(race(lambda _: store.keep_document("flights/same", b"{}")))) == 1
+        kept = race(lambda number: store.keep_document("flights/each", f"{number}".encode()), 4)
+        assert sorted(store.read_document(str(uri)) for uri in kept) == [b"0", b"1", b"2", b"3"]
+        assert len(vandal.paths()) == 5
+
+    def test_folders_of_documents_are_listed_without_what_else_lies_there(
+        self, store: ModelStore, vandal: Vandal
+    ) -> None:
+        assert list(store.document_folders("flights")) == []
+        for name in ("20130301T000000Z", "20130201T000000Z"):
+            store.keep_document(f"flights/{name}", b"{}")
+        store.keep_document("flights", b"{}")
+        vandal.write("_profiles/flights/_staging-entry-0123456789abcdef", b"x")
+        assert list(store.document_folders("flights")) == ["20130201T000000Z", "20130301T000000Z"]
+        with pytest.raises(NotFound):
+            store.newest_document("flights/20130101T000000Z")
+
+    @pytest.mark.parametrize(
+        "folder", ["", "..", "a/../b", "/a", "a//b", "_releases", "a/.b", "a b", "a%2e", "/".join("abcdefghi")]
+    )
+    def test_a_folder_of_documents_has_allowed_names_only(self, store: ModelStore, folder: str) -> None:
+        for call in (store.document_folders, store.newest_document, lambda one: store.keep_document(one, b"{}")):
+            with pytest.raises(Invalid):
+                call(folder)
+
+    def test_what_is_no_document_of_this_store_is_refused(self, store: ModelStore, source: Path) -> None:
+        uri = store.keep_document("flights/window", b"{}")
+        artifact = store.publish(source, describe(source, MODEL))
+        other = uri.replace("/_profiles/", "/more/_profiles/")
+        for wrong in ("", artifact, other, f"{uri}#x", uri.replace("window", ".."), f"s3{uri[uri.index('://') :]}"):
+            with pytest.raises(Invalid):
+                store.read_document(wrong)
+        with pytest.raises(NotFound):
+            store.read_document(uri.replace("00000001", "00000002"))
+
 
 def now() -> datetime:
     """The time that a vandal counts back from, in UTC."""
