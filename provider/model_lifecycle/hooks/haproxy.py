@@ -156,7 +156,7 @@ class HaproxyHook(RouterHook):
 
     def _entry(self, key: str) -> dict[str, int]:
         reply = self._maps.runtime.ask(f"show table {TABLE} key {key}")
-        if not reply.startswith(f"# table: {TABLE},"):
+        if reply and not reply.startswith(f"# table: {TABLE},"):  # nothing: the version was never asked
             hint = "run HAProxy with the haproxy.cfg of this package"
             raise Invalid(f"HAProxy has no stick table {TABLE}", target=self.session.target, hint=hint)
         fields = [word.partition("=") for line in reply.splitlines()[1:] for word in line.split()]
