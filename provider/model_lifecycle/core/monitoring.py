@@ -128,15 +128,13 @@ class Drift:
         """Compare column by column, as this check is set."""
         return compare(reference, seen, effect=self.effect, alpha=self.alpha, min_samples=self.min_samples)
 
-    def judge_columns(self, columns: Sequence[ColumnDrift]) -> list[Measurement]:
-        """The two measurements; ``prediction_drift`` decides only where there is a prediction to compare."""
-        predicted = any(column.name == PREDICTION for column in columns)
-        return judge_drift(
-            columns,
-            share=self.share,
-            features_critical=self.critical,
-            prediction_critical=self.critical and predicted,
-        )
+    def judge_columns(self, columns: Sequence[ColumnDrift], *, predictions: bool = True) -> list[Measurement]:
+        """The two measurements.
+
+        :param predictions: whether there should be predictions: if not, ``prediction_drift`` never decides.
+        """
+        critical = self.critical and predictions
+        return judge_drift(columns, share=self.share, features_critical=self.critical, prediction_critical=critical)
 
 
 Check = Health | Quality | Drift
