@@ -17,7 +17,7 @@ def test_the_report_says_what_drifted_how_much_and_why():
     assert (report["drifted"], report["compared"], len(report["columns"])) == (1, 8, 8)
     first = report["columns"][0]
     assert (first["name"], first["finding"], first["unit"]) == ("n0", "DRIFTED", "°F")
-    assert first["effect"] == max(first["js"], first["ks"])
+    assert first["effect"] == max(first["js"], first["ks"], first["new"])
     assert first["reference"]["median"] == pytest.approx(0, abs=0.1)
     assert first["current"]["median"] == pytest.approx(1, abs=0.15)
     assert report["about"]["window"] == "2013-12"
@@ -29,6 +29,15 @@ def test_the_verdict_is_that_of_all_measurements():
     report = report_of(table(1000), table(1000, seed=9), [sick])
     assert (report["verdict"], report["reason"]) == ("FAIL", "50 of 100 requests failed")
     assert report["drifted"] == 0
+
+
+def test_what_only_went_missing_ranks_by_how_much():
+    before, after = table(2000), table(2000, seed=9)
+    after["n3"] = after["n3"].copy()
+    after["n3"][:600] = np.nan
+    first = report_of(before, after)["columns"][0]
+    assert (first["name"], first["finding"]) == ("n3", "DRIFTED")
+    assert first["effect"] >= 0.3 == first["missing"]
 
 
 def test_the_prediction_is_marked():

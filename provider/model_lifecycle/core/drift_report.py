@@ -64,10 +64,10 @@ def drift_report(
 
 
 def effect_of(drift: ColumnDrift) -> float:
-    """How much a column has changed, 0 to 1: the larger of its distances, and 1 for what is plainly broken."""
+    """How much a column has changed, 0 to 1: the largest of what can alarm, and 1 for what is plainly broken."""
     if drift.js is None:
         return 1.0 if drift.finding.alarms else 0.0
-    return max(drift.js, drift.ks or 0.0)
+    return min(1.0, max(drift.js, drift.ks or 0.0, abs(drift.missing or 0.0), drift.new or 0.0))
 
 
 def _bars(ranked: Sequence[ColumnDrift]) -> dict[str, int]:

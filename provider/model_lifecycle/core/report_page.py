@@ -239,7 +239,8 @@ def _figure(place: int | str, column: Mapping[str, Any], *, small: bool = False)
 
 
 def _scores(column: Mapping[str, Any]) -> str:
-    known = [f"{title} {column[key]:.2f}" for key, title in (("js", "JS"), ("ks", "KS")) if column.get(key) is not None]
+    titles = {"js": "JS", "ks": "KS", "wasserstein": "W"}
+    known = [f"{title} {column[key]:.2f}" for key, title in titles.items() if column.get(key) is not None]
     return " · ".join([_found(column), *known])
 
 
@@ -284,11 +285,13 @@ def _standing(others: Sequence[Mapping[str, Any]]) -> str:
 
 
 NOTES = """<h2>How to read this</h2><div class=z>
-<p><b>Drifted</b> means that the difference is large <i>and</i> not chance. <b>Effect</b> is the larger of JS and KS:
-0 for equal, 1 for nothing in common, or for a column that is plainly broken.</p>
+<p><b>Drifted</b> means that the difference is large <i>and</i> not chance. <b>Effect</b> is the largest of JS,
+KS and the change in the share of missing or of new values: 0 for equal, 1 for nothing in common, or for a column that
+is plainly broken.</p>
 <p><b>JS</b> is the Jensen-Shannon distance less what chance explains; <b>KS</b> (D) the largest gap between the two
-cumulative shares of a number; <b>PSI</b> the population stability index, which decides nothing. <b>Unseen</b> is the
-share of rows with values that the reference did not hold.</p>
+cumulative shares of a number; <b>PSI</b> the population stability index and <b>W</b> the Wasserstein distance in
+standard deviations of the reference, which decide nothing. <b>Unseen</b> is the share of rows with values that the
+reference did not hold.</p>
 <p>What is drawn is area: a bar's share of the rows over its true width. Bars that stand apart at the ends hold
 everything beyond. A peak more than six times as high as the other side's is cut off at the top.</p></div>
 </main></body></html>
