@@ -22,7 +22,7 @@ def values(samples: list[Sample]) -> dict[tuple[str, ...], float]:
 def test_a_report_becomes_value_failure_and_samples_of_each_check_and_the_moment_of_the_look():
     found = [
         Measurement("health", Verdict.PASS, 0.0, 40),
-        Measurement("log_loss", Verdict.FAIL, 0.7, 500),
+        Measurement("log_loss", Verdict.FAIL, 0.7, 500, critical=False),
         Measurement("feature_drift", Verdict.NO_DATA),
     ]
     samples = report_samples(report(found, endpoint=ENDPOINT, version=7), MOMENT)
@@ -30,12 +30,12 @@ def test_a_report_becomes_value_failure_and_samples_of_each_check_and_the_moment
     assert values(samples) == {
         ("monitor_timestamp_seconds",): MOMENT.timestamp(),
         ("check_value", "health"): 0.0,
-        ("check_failed", "health"): 0.0,
+        ("check_failed", "health", "true"): 0.0,
         ("check_samples", "health"): 40.0,
         ("check_value", "log_loss"): 0.7,
-        ("check_failed", "log_loss"): 1.0,
+        ("check_failed", "log_loss", "false"): 1.0,
         ("check_samples", "log_loss"): 500.0,
-        ("check_failed", "feature_drift"): 0.0,
+        ("check_failed", "feature_drift", "true"): 0.0,
         ("check_samples", "feature_drift"): 0.0,
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -122,6 +123,15 @@ class Prometheus(Daemon):
     def ask(self, expression: str) -> list[dict[str, Any]]:
         """The series of an instant query, as its API shows them."""
         return self.api("/api/v1/query?" + urllib.parse.urlencode({"query": expression}))["result"]
+
+    def until(self, expression: str, timeout: float = 30) -> list[dict[str, Any]]:
+        """The series of an expression once it has any."""
+        deadline = time.monotonic() + timeout
+        while not (found := self.ask(expression)):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"no series after {timeout:.0f} s: {expression}")
+            time.sleep(0.2)
+        return found
 
     def api(self, path: str) -> Any:
         """The ``data`` of an answer of its API."""

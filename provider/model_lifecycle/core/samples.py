@@ -95,13 +95,12 @@ def report_samples(report: Mapping[str, Any], at: datetime) -> list[Sample]:
 
 def _measured(measurement: Mapping[str, Any], labels: Mapping[str, str]) -> Iterable[Sample]:
     own = {**labels, "check": str(measurement["check"])}
+    values = {CHECK_VALUE: measurement["value"], CHECK_SAMPLES: float(measurement["samples"])}
+    found = [Sample(name, value, own, _HELP[name]) for name, value in values.items() if _is_number(value)]
+    # An alert must know whether the check decides.
+    decides = {**own, "critical": str(bool(measurement.get("critical", True))).lower()}
     failed = float(measurement["verdict"] == "FAIL")
-    values = {
-        CHECK_VALUE: measurement["value"],
-        CHECK_FAILED: failed,
-        CHECK_SAMPLES: float(measurement["samples"]),
-    }
-    return [Sample(name, value, own, _HELP[name]) for name, value in values.items() if _is_number(value)]
+    return [*found, Sample(CHECK_FAILED, failed, decides, _HELP[CHECK_FAILED])]
 
 
 def drift_samples(endpoint: str, version: int, drifts: Iterable[ColumnDrift]) -> list[Sample]:

@@ -7,6 +7,7 @@ Prometheus 2.42.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -35,6 +36,8 @@ AGAIN = 5.0
 _ERRORS: dict[int, type[ModelLifecycleError]] = {404: Invalid, 405: Invalid}
 _T = TypeVar("_T")
 _FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+
+log = logging.getLogger(__name__)
 
 
 class PrometheusHook(BaseHook, MetricSystemHook):
@@ -71,7 +74,7 @@ class PrometheusHook(BaseHook, MetricSystemHook):
             for expression in self._queries.expressions("model").values():
                 self._instant(expression, None)
             if isinstance(place := self._place(), ConnectionSession):
-                place.call("GET", "/-/ready", text=True)
+                place.call("GET", "/-/ready", text=True, retry=False)
         except ModelLifecycleError as error:
             return False, str(error)
         return True, f"Prometheus answers at {self.session.url}"
@@ -159,8 +162,8 @@ class PrometheusHook(BaseHook, MetricSystemHook):
         return self._ask("/api/v1/query", expression, {} if moment is None else {"time": moment})
 
     def _ask(self, path: str, expression: str, form: Mapping[str, str]) -> Result:
-        # Prometheus shall give up when we do.
-        whole = {"query": expression, "timeout": f"{self.session.timeout * 1000:.0f}ms", **form}
+        # Prometheus shall give up before we do, and say so.
+        whole = {"query": expression, "timeout": f"{self.session.timeout * 900:.0f}ms", **form}
         attempts = Retrying(
             retry=retry_if_exception_type(Unavailable),
             wait=wait_random_exponential(multiplier=0.2, max=2),
@@ -171,7 +174,7 @@ class PrometheusHook(BaseHook, MetricSystemHook):
         answer = self._about(expression, lambda: attempts(self._post, path, body))
         result = read_result(answer, self.session.target)
         for warning in result.warnings:
-            self.log.warning("%s says of %s: %s", self.session.target, _short(expression), warning)
+            log.warning("%s says of %s: %s", self.session.target, _short(expression), warning)
         return result
 
     def _post(self, path: str, body: bytes) -> Any:
