@@ -50,6 +50,7 @@ class AirflowServer:
     :param preload: heavy modules that tasks need, imported once and not by every task that is forked.
     :param template: an empty, migrated database to copy instead of migrating one: see :meth:`prepare`.
     :param port: the port of the API server and the UI, or 0 for a free one.
+    :param components: what runs besides the API server.
     """
 
     def __init__(
@@ -62,7 +63,9 @@ class AirflowServer:
         preload: Sequence[str] = (),
         template: Path | None = None,
         port: int = 0,
+        components: Sequence[str] = COMPONENTS,
     ) -> None:
+        self.components = tuple(components)
         self.folder, self.dags, self.template = Path(folder).absolute(), Path(dags).absolute(), template
         self.port = port or free_ports()[0]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -142,7 +145,7 @@ class AirflowServer:
         """Start the four processes without waiting for any."""
         port = ("--host", "127.0.0.1", "--port", str(self.port))
         self.servers = {"api-server": self._server("api-server", *port)}
-        for name in COMPONENTS:
+        for name in self.components:
             quiet = () if name == "dag-processor" else ("--skip-serve-logs",)
             self.servers[name] = self._server(name, *quiet)
         for server in list(self.servers.values()):

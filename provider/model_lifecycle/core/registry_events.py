@@ -23,5 +23,6 @@ def event_of(payload: Mapping[str, Any]) -> tuple[str, dict[str, str]] | None:
         return None
     data = payload["data"]
     model = check_name(data.get("name"), "the model's name")
-    kept = {name: plain(data[name], 128) for name in ("version", "alias", "key") if isinstance(data.get(name), str)}
+    shown = {"version": "version", "alias": "alias", "about": "key"}
+    kept = {name: plain(data[key], 128) for name, key in shown.items() if isinstance(data.get(key), str)}
     return model, {"event": f"{payload['entity']}.{payload['action']}", "model": model, **kept}
