@@ -48,8 +48,10 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": "Model Lifecycle",
                 "python-modules": [
                     "model_lifecycle.operators.deploy",
+                    "model_lifecycle.operators.drift",
                     "model_lifecycle.operators.evaluate",
                     "model_lifecycle.operators.monitor",
+                    "model_lifecycle.operators.profile",
                     "model_lifecycle.operators.promote",
                     "model_lifecycle.operators.reconcile",
                     "model_lifecycle.operators.register",

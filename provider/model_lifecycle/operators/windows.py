@@ -147,7 +147,7 @@ class ProfilingBase(ModelLifecycleOperator):
         try:
             return Profile.from_json(store.read_file(version.artifact_uri, PROFILE_NAME))
         except NotFound as error:
-            hint = "upload it with training_data=, or pass reference="
+            hint = "put profile.json beside the model before it is uploaded, or pass reference="
             raise NotFound("the version was uploaded without a profile", target=version.uri, hint=hint) from error
 
     def windows(self, store: ModelStore, version: ModelVersion | None) -> Windows:
