@@ -13,6 +13,7 @@ from model_lifecycle.hooks.archive_server import fault_in, to_answer
 from model_lifecycle.hooks.multi_model_server import MultiModelServerHook
 from model_lifecycle.hooks.serving import Answer, VersionState
 from model_lifecycle.hooks.torchserve import TorchServeHook
+from tests.hooks.answering import answering
 
 HOOKS = [TorchServeHook, MultiModelServerHook]
 
@@ -66,6 +67,16 @@ def test_the_management_api_is_beside_the_inference_api_unless_named(connect, ho
 def test_numbers_of_the_connection_are_numbers_of_at_least_one(connect, name, value):
     with pytest.raises(Invalid, match=f"extra {name}"):
         getattr(connect(TorchServeHook, **{name: value}), name)
+
+
+@pytest.mark.parametrize("broken", [{}, [], None, 3, [{"modelVersion": "1"}], {"models": [{}]}, {"minWorkers": 1}])
+def test_answers_of_another_server_are_invalid_and_name_the_call(connect, broken):
+    paths = ("/models", "/models/churn", "/models/churn/all", "/models/churn~1")
+    with answering(dict.fromkeys(paths, broken)) as port:
+        for hook, verb in ((TorchServeHook, "traffic"), (MultiModelServerHook, "versions")):
+            tried = connect(hook, management=f"http://127.0.0.1:{port}")
+            with pytest.raises(Invalid, match=f"the answer to GET /models.* is none of {hook.hook_name}'s"):
+                getattr(tried, verb)("churn")
 
 
 @pytest.mark.parametrize(

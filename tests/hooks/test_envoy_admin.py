@@ -57,13 +57,13 @@ def test_an_envoy_that_has_not_loaded_its_routes_is_unavailable_and_not_empty(do
     "answer", [[], {"configs": 1}, {"configs": [{"route_config": 1}]}, {"configs": [{"route_config": {}}]}]
 )
 def test_an_answer_that_is_not_envoys_is_invalid(double, answer):
-    with pytest.raises(Invalid, match="is this its admin"):
+    with pytest.raises(Invalid, match="none of Envoy's admin's"):
         double(answer).routes()
 
 
 @pytest.mark.parametrize("answer", [[], {}, {"stats": [{"name": "x"}]}, {"stats": 1}])
 def test_statistics_that_are_not_envoys_are_invalid(double, answer):
-    with pytest.raises(Invalid, match="is this its admin"):
+    with pytest.raises(Invalid, match="none of Envoy's admin's"):
         double(answer).statistics("x")
 
 

@@ -8,14 +8,19 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from airflow.sdk import Connection
 
 from model_lifecycle.core.errors import Invalid, NotFound, Unavailable
 from model_lifecycle.hooks import named_versions, session
+from model_lifecycle.hooks.named_versions import KServeVersions
 from model_lifecycle.hooks.open_inference import OpenInferenceHook
+from model_lifecycle.hooks.open_inference_rest import RestCalls
 from model_lifecycle.hooks.serving import VersionState, serving_hook
+from model_lifecycle.hooks.session import ConnectionSession
 from model_lifecycle.stores.local import local_store
 from model_lifecycle.testing.serving_contract import INPUTS, settled, values
 from tests import models
+from tests.hooks.answering import answering
 from tests.hooks.test_open_inference import connect
 from tests.servers.mlserver import MLServerServer
 
@@ -212,3 +217,33 @@ def _scripted(folder: Path, does: str) -> Path:
     signature = ModelSignature(columns, Schema([ColSpec("double", "sum")]))
     before = f"import os, sys, time\nif 'mlserver' in sys.modules: {does}"
     return models.scripted(folder, "return rows.x", before=before, signature=signature)
+
+
+@pytest.fixture
+def kserve(tmp_path: Path):
+    """Versions on a double of KServe's server, which lists two models and knows only one of them."""
+    (tmp_path / "repository").mkdir()
+    ready = {"name": "churn.1", "ready": True}
+    with answering({"/v2/models": {"models": ["churn.1", "churn.2"]}, "/v2/models/churn.1/ready": ready}) as port:
+        connection = Connection(conn_id="kserve_tried", conn_type="open_inference", host="127.0.0.1", port=port)
+        yield KServeVersions(tmp_path / "repository", RestCalls(ConnectionSession(connection)))
+
+
+def test_a_model_that_is_unloaded_between_two_questions_is_not_there(kserve):
+    assert kserve.versions("churn") == {1: READY}
+
+
+def test_what_cannot_be_written_is_one_of_our_errors(kserve, tmp_path):
+    (tmp_path / "repository" / ".staged").write_text("a file where the folder should be")
+    store = local_store(tmp_path / "store")
+    folder = models.linear(tmp_path / "m", 1)
+    with pytest.raises(Unavailable, match=r"cannot write .*\.staged"):
+        kserve.stage("churn", 3, store.publish(folder, models.manifest_of(folder, "churn")), store)
+
+
+@pytest.mark.parametrize("broken", [{}, {"models": None}, [], None, {"models": 3}])
+def test_a_list_of_models_of_another_shape_is_invalid(tmp_path, broken):
+    with answering({"/v2/models": broken}) as port:
+        connection = Connection(conn_id="kserve_tried", conn_type="open_inference", host="127.0.0.1", port=port)
+        with pytest.raises(Invalid, match="none of KServe's"):
+            KServeVersions(tmp_path, RestCalls(ConnectionSession(connection))).versions("churn")

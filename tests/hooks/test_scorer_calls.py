@@ -10,6 +10,7 @@ from tenacity import Retrying, stop_after_delay, wait_fixed
 
 from model_lifecycle.core.counts import BUCKETS, Counts
 from model_lifecycle.core.errors import Invalid
+from model_lifecycle.hooks.answers import reading
 from model_lifecycle.hooks.scorer_calls import ScorerCalls, read_counts
 from model_lifecycle.hooks.session import ConnectionSession
 from tests import models
@@ -80,5 +81,5 @@ def test_cumulative_buckets_become_single_ones():
     ],
 )
 def test_what_are_no_such_metrics_is_invalid(text):
-    with pytest.raises(Invalid, match="metrics cannot be read"):
+    with pytest.raises(Invalid, match="none of the scorer's"), reading("GET /metrics", "the scorer", "srv"):
         read_counts(text, "m")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from model_lifecycle.core.errors import Conflict
+from model_lifecycle.core.errors import Conflict, Unavailable
 from model_lifecycle.hooks.slots import SLOTS, Slots
 
 ADDRESSES = [f"models:{5100 + number}" for number in range(3)]
@@ -72,3 +72,11 @@ def test_what_is_no_link_of_ours_holds_its_slot_but_no_version(slots, tmp_path, 
     (tmp_path / SLOTS / "0").symlink_to(target)
     assert slots.taken() == {}
     assert slots.take("churn", 3).number == 1
+
+
+def test_slots_that_cannot_be_written_are_one_of_our_errors(slots, tmp_path):
+    (tmp_path / SLOTS).write_text("a file where the folder should be")
+    with pytest.raises(Unavailable, match=r"cannot write .*\.slots"):
+        slots.take("churn", 3)
+    with pytest.raises(Unavailable, match=r"cannot write .*\.slots/0"):
+        slots.free(slots.all[0])

@@ -143,6 +143,9 @@ def test_what_killed_workers_left_is_swept_when_it_is_old_and_only_then(store, r
             os.utime(path, (long_ago, long_ago))
     os.utime(repository / "churn" / f"{STAGING_PREFIX}1-young")
     os.utime(repository / "churn" / f"{STAGING_PREFIX}1-busy" / "data")
+    file = repository / "churn" / f"{STAGING_PREFIX}1-file"
+    file.touch()
+    os.utime(file, (long_ago, long_ago))
     stage_into(repository, "churn", 3, uri, store)
     left = sorted(os.listdir(repository / "churn"))
     assert left == ["2", "3", f"{STAGING_PREFIX}1-busy", f"{STAGING_PREFIX}1-young", "theirs"]

@@ -161,6 +161,15 @@ def to_answer(response: requests.Response, target: str) -> Answer:
     return Answer(int(said) if said.isascii() and said.isdigit() else None, value["outputs"])
 
 
+def read_entry(value: Any) -> dict[str, Any]:
+    """How many workers a version should have, and those that it has, as both servers describe them.
+
+    :raises TypeError: or LookupError or ValueError, if it is no such description.
+    """
+    workers = [{"status": str(one["status"]), "startTime": one.get("startTime")} for one in value["workers"]]
+    return {"minWorkers": int(value["minWorkers"]), "workers": workers}
+
+
 def fault_in(value: Any) -> str | None:
     """What a handler of ours says when it is asked to describe itself, or None if it is no such handler."""
     fault = value.get("fault") if isinstance(value, Mapping) else None

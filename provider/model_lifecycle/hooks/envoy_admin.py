@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from model_lifecycle.core.errors import Invalid, ModelLifecycleError, Unavailable
+from model_lifecycle.hooks.answers import reading
 from model_lifecycle.hooks.envoy_config import ROUTES
 from model_lifecycle.hooks.router_files import RouterFolder
 from model_lifecycle.hooks.session import ConnectionSession
@@ -40,11 +41,9 @@ class EnvoyAdmin:
         :raises Unavailable: if Envoy is just starting and has none yet, which must not be taken for an empty one.
         """
         answer = self._ask("/config_dump", {"resource": "dynamic_route_configs"})
-        try:
+        with reading("GET /config_dump", "Envoy's admin", self.target):
             found = [dict(each["route_config"]) for each in answer.get("configs", []) if "route_config" in each]
             running = [each for each in found if each["name"] == ROUTES]
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise self._not_envoy("/config_dump") from error
         if not running:
             raise Unavailable("Envoy has not loaded its routes", target=self.target)
         return running[0]
@@ -56,12 +55,10 @@ class EnvoyAdmin:
         """
         params = {"format": "json", "filter": pattern, "histogram_buckets": "disjoint"}
         answer = self._ask("/stats", params)
-        try:
+        with reading("GET /stats", "Envoy's admin", self.target):
             histograms = [each for entry in answer["stats"] for each in entry.get("histograms", [])]
             values = {entry["name"]: entry["value"] for entry in answer["stats"] if "name" in entry}
             return values, {each["name"]: each["buckets"] for each in histograms}
-        except (KeyError, TypeError, AttributeError) as error:
-            raise self._not_envoy("/stats") from error
 
     def watch(self, name: str) -> tuple[str, int, int]:
         """The version of a file that runs, how many Envoy refused so far, and how many clusters it still prepares."""
@@ -74,9 +71,6 @@ class EnvoyAdmin:
 
     def _ask(self, path: str, params: dict[str, str]) -> Any:
         return self.session.call("GET", path, params=params, deadline=ADMIN_DEADLINE).json()
-
-    def _not_envoy(self, path: str) -> Invalid:
-        return Invalid(f"the answer to {path} is not Envoy's: is this its admin?", target=self.target)
 
 
 class WatchedFiles:

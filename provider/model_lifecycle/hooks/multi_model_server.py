@@ -19,7 +19,8 @@ from typing import Any
 
 from model_lifecycle.core.errors import Conflict, ModelLifecycleError, NotFound
 from model_lifecycle.core.names import check_name
-from model_lifecycle.hooks.archive_server import PATIENCE, ArchiveServer, Judgement, fault_in
+from model_lifecycle.hooks.answers import reading
+from model_lifecycle.hooks.archive_server import PATIENCE, ArchiveServer, Judgement, fault_in, read_entry
 from model_lifecycle.hooks.serving import Answer, Columns, VersionState
 from model_lifecycle.hooks.session import url_path
 
@@ -102,11 +103,13 @@ class MultiModelServerHook(ArchiveServer):
         return (VersionState.FAILED, fault) if fault else (VersionState.READY, None)
 
     def _entry(self, name: str) -> Mapping[str, Any] | None:
+        path = url_path("models", name)
         try:
-            value: Mapping[str, Any] = self.manage("GET", url_path("models", name)).json()
+            value = self.manage("GET", path).json()
         except NotFound:
             return None
-        return value
+        with reading(f"GET {path}", self.hook_name, self.management.target):
+            return read_entry(value)
 
     def _registered(self, model: str) -> list[int]:
         prefix = f"{check_name(model, 'model name')}~"
@@ -117,8 +120,9 @@ class MultiModelServerHook(ArchiveServer):
         page: Any = ""
         while page is not None:
             listed = self.manage("GET", "/models", params={"limit": PAGE, "next_page_token": page or None}).json()
-            yield from (str(entry["modelName"]) for entry in listed["models"])
-            page = listed.get("nextPageToken")
+            with reading("GET /models", self.hook_name, self.management.target):
+                names, page = [str(entry["modelName"]) for entry in listed["models"]], listed.get("nextPageToken")
+            yield from names
 
 
 def server_name(model: str, version: int) -> str:

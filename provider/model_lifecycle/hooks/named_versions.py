@@ -24,14 +24,14 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-from model_lifecycle.core.errors import Corrupt, Denied, Invalid, ModelLifecycleError, NotFound, Rejected, Unavailable
+from model_lifecycle.core.errors import Corrupt, Denied, ModelLifecycleError, NotFound, Rejected, Unavailable
 from model_lifecycle.core.manifest import Manifest
 from model_lifecycle.core.names import MANIFEST_NAME, check_name
-from model_lifecycle.hooks.answers import one_line
+from model_lifecycle.hooks.answers import one_line, reading
 from model_lifecycle.hooks.open_inference_rest import InferenceCalls, RestCalls
 from model_lifecycle.hooks.serving import VersionState
 from model_lifecycle.hooks.session import url_path
-from model_lifecycle.hooks.staging import stage_into
+from model_lifecycle.hooks.staging import stage_into, writing
 from model_lifecycle.stores.base import ModelStore
 
 STAGED = ".staged"
@@ -59,7 +59,8 @@ class NamedVersions(ABC):
     def stage(self, model: str, version: int, artifact_uri: str, store: ModelStore) -> None:
         """Fetch the artifact to where no server looks by itself."""
         if self.repository.is_dir():
-            (self.repository / STAGED).mkdir(exist_ok=True)
+            with writing(self.repository / STAGED):
+                (self.repository / STAGED).mkdir(exist_ok=True)
         stage_into(self.repository / STAGED, model, version, artifact_uri, store)
 
     def load(self, model: str, version: int) -> None:
@@ -73,7 +74,8 @@ class NamedVersions(ABC):
         if self._serving(model).get(version) is VersionState.READY:
             return
         self._write(model, version, VersionState.LOADING)
-        self.enable(model, version)
+        with writing(self.repository / name):
+            self.enable(model, version)
         try:
             self.calls.load(name)
         except (Denied, NotFound):
@@ -82,7 +84,7 @@ class NamedVersions(ABC):
         except (Rejected, Unavailable) as error:
             self._note(model, version, error)
         else:
-            self._state_file(model, version).unlink(missing_ok=True)
+            self._settle(model, version)
 
     def unload(self, model: str, version: int) -> None:
         """Forget a version; nothing happens if it is not loaded."""
@@ -147,19 +149,26 @@ class NamedVersions(ABC):
         """
         if isinstance(error, Unavailable) and _timed_out(error):
             return  # it goes on, and shows as LOADING
-        self.disable(model, version)
+        with writing(self.repository / self.name(model, version)):
+            self.disable(model, version)
         reason = error.message if isinstance(error, Rejected) else f"{_GONE}: {error.message}"
         self._write(model, version, VersionState.FAILED, reason)
 
     def _forget(self, model: str, version: int) -> None:
-        self.disable(model, version)
-        self._state_file(model, version).unlink(missing_ok=True)
+        with writing(self.repository / self.name(model, version)):
+            self.disable(model, version)
+        self._settle(model, version)
+
+    def _settle(self, model: str, version: int) -> None:
+        with writing(self._state_file(model, version)):
+            self._state_file(model, version).unlink(missing_ok=True)
 
     def _state_file(self, model: str, version: int) -> Path:
         return self.repository / STAGED / check_name(model, "model name") / f"{version}.json"
 
     def _write(self, model: str, version: int, state: VersionState, reason: str | None = None) -> None:
-        write_whole(self._state_file(model, version), {"state": state, "reason": reason, "at": time.time()})
+        with writing(self._state_file(model, version)):
+            write_whole(self._state_file(model, version), {"state": state, "reason": reason, "at": time.time()})
 
     def _read(self, path: Path) -> tuple[VersionState, str | None] | None:
         try:
@@ -167,8 +176,8 @@ class NamedVersions(ABC):
             state, reason, at = VersionState(value["state"]), value["reason"], float(value["at"])
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError):
-            return VersionState.FAILED, f"{path} cannot be read"
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            return VersionState.FAILED, f"{path} cannot be read ({type(error).__name__}); unload the version"
         if state is VersionState.LOADING and time.time() - at > self.calls.timeout + GRACE:
             return VersionState.FAILED, _UNHEARD
         return state, reason
@@ -224,12 +233,13 @@ class KServeVersions(NamedVersions):
 
     def entries(self) -> Iterator[tuple[str, VersionState]]:
         """What is loaded, and whether it is ready."""
-        try:
-            names = self.calls.session.call("GET", url_path("v2", "models")).json()["models"]
-        except (KeyError, TypeError) as error:
-            raise Invalid("the answer is no list of models", target=self.calls.session.target) from error
+        session, path = self.calls.session, url_path("v2", "models")
+        listed = session.call("GET", path).json()
+        with reading(f"GET {path}", "KServe", session.target):
+            names = [str(name) for name in listed["models"]]
         for name in names:
-            yield str(name), self._state(str(name))
+            with suppress(NotFound):  # it was unloaded meanwhile
+                yield name, self._state(name)
 
     def _state(self, name: str) -> VersionState:
         try:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_lifecycle.core.errors import Conflict
+from model_lifecycle.hooks.staging import writing
 
 SLOTS = ".slots"
 
@@ -63,11 +64,12 @@ class Slots:
 
         :raises Conflict: if none is free, with what is in them.
         """
-        self.folder.mkdir(exist_ok=True)
+        with writing(self.folder):
+            self.folder.mkdir(exist_ok=True)
         if mine := self.of(model).get(version):
             return mine[0]
         for slot in self.all:
-            with suppress(FileExistsError):
+            with writing(self._link(slot)), suppress(FileExistsError):
                 self._link(slot).symlink_to(Path("..") / model / str(version))
                 return self._first(slot, model, version)
         held = ", ".join(f"{name} {number}" for name, number in self.taken().values())
@@ -76,7 +78,8 @@ class Slots:
 
     def free(self, slot: Slot) -> None:
         """Let another version have the slot."""
-        self._link(slot).unlink(missing_ok=True)
+        with writing(self._link(slot)):
+            self._link(slot).unlink(missing_ok=True)
 
     def _first(self, taken: Slot, model: str, version: int) -> Slot:
         """Of two workers that took a slot each for the same version the one with the later slot steps back."""

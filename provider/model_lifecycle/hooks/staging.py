@@ -6,6 +6,8 @@ import errno
 import logging
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
 
@@ -56,6 +58,18 @@ def stage_into(repository: Path, model: str, version: int, artifact_uri: str, st
     return target
 
 
+@contextmanager
+def writing(place: Path) -> Iterator[None]:
+    """Say an error of the file system as one of ours.
+
+    :param place: what is written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise translated(error, place) from error
+
+
 def _prove(target: Path, model: str, version: int, artifact_uri: str, store: ModelStore) -> None:
     try:
         store.prove(artifact_uri, target)
@@ -84,11 +98,15 @@ def sweep(folder: Path) -> None:
             newest = max(one.stat().st_mtime for one in (path, *path.rglob("*")))
         except FileNotFoundError:
             continue  # its worker is renaming or removing it
-        if newest < before:
+        if newest < before and path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
+        elif newest < before:
+            path.unlink(missing_ok=True)
 
 
 def translated(error: OSError, target: Path) -> ModelLifecycleError:
     """What an error of the file system means for who stages."""
-    kind = Denied if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) else Unavailable
-    return kind(f"cannot write {target}: {error.strerror}", target=str(target))
+    denied = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+    hint = "let the workers' user write into that folder of the server" if denied else None
+    kind = Denied if denied else Unavailable
+    return kind(f"cannot write {target}: {error.strerror}", target=str(target), hint=hint)

@@ -23,7 +23,8 @@ import attrs
 
 from model_lifecycle.core.errors import Conflict, Denied, Invalid, ModelLifecycleError, NotFound, Rejected
 from model_lifecycle.core.names import check_name
-from model_lifecycle.hooks.archive_server import PATIENCE, ArchiveServer, Judgement, fault_in
+from model_lifecycle.hooks.answers import reading
+from model_lifecycle.hooks.archive_server import PATIENCE, ArchiveServer, Judgement, fault_in, read_entry
 from model_lifecycle.hooks.model_archive import write_archive
 from model_lifecycle.hooks.router import check_traffic
 from model_lifecycle.hooks.serving import Answer, Columns, VersionState
@@ -182,18 +183,21 @@ class TorchServeHook(ArchiveServer):
     def _registered(self, model: str) -> dict[str, Mapping[str, Any]]:
         try:
             listed = self.manage("GET", _path(model) + "/all").json()
-            return {str(entry["modelVersion"]): entry for entry in listed}
         except NotFound:
             return {}
+        with reading(f"GET {_path(model)}/all", self.hook_name, self.management.target):
+            return {str(entry["modelVersion"]): read_entry(entry) for entry in listed}
 
     def _entries(self, model: str) -> dict[int, Mapping[str, Any]]:
         return {int(version): entry for version, entry in self._registered(model).items() if _is_number(version)}
 
     def _default(self, model: str) -> str | None:
         try:
-            return str(self.manage("GET", _path(model)).json()[0]["modelVersion"])
+            listed = self.manage("GET", _path(model)).json()
         except NotFound:
             return None
+        with reading(f"GET {_path(model)}", self.hook_name, self.management.target):
+            return str(listed[0]["modelVersion"])
 
     def _register(self, model: str, archive: str, workers: int) -> None:
         """Ask for it and return; what is registered already stays as it is."""
