@@ -129,7 +129,7 @@ def test_the_same_window_at_another_endpoint_or_against_another_reference_is_ano
     about = {"window": "2013-12", "endpoint": "prod/churn", "compared_with": "training"}
     others = [about | {"endpoint": "stage/churn"}, about | {"compared_with": "previous"}, {}]
     assert len({folder_of(one) for one in [about, *others]}) == 4
-    assert folder_of(about | {"endpoint": "prod"}) == "drift_reports/prod/2013-12-vs-training"
+    assert folder_of(about) == "drift_reports/prod/churn/2013-12-vs-training"
 
 
 @pytest.mark.parametrize(("page", "shown"), [("https://m/#/x", "https://m/#/x"), (None, "")])

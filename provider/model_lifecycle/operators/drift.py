@@ -16,6 +16,7 @@ from airflow.sdk import Context
 from model_lifecycle.core.checks import Measurement, Verdict, log_evidence, report
 from model_lifecycle.core.errors import Corrupt, Invalid, NotFound
 from model_lifecycle.core.models import ModelVersion
+from model_lifecycle.operators.reports import DriftReportLink, file_report
 from model_lifecycle.operators.windows import KINDS, MERGED, ProfilingBase, Windows, window_id, window_of
 
 if TYPE_CHECKING:
@@ -45,9 +46,10 @@ class ModelDriftOperator(ProfilingBase):
     :param metrics_conn_id: connection of a metric system that the results are published to; needs ``endpoint`` and
         ``model_uri``.
     :returns: the verdict with its evidence, JSON: also ``drifted``, the columns, ``persisted``, and ``profile``, the
-        URI of the merged profile.
+        URI of the merged profile, and ``drift_report``, where the report was filed with the version, if one is named.
     """
 
+    operator_extra_links = (DriftReportLink(),)
     template_fields: Sequence[str] = (
         *ProfilingBase.template_fields,
         *("profiles", "window", "endpoint", "metrics_conn_id"),
@@ -97,6 +99,7 @@ class ModelDriftOperator(ProfilingBase):
             persisted=persisted,
         )
         log_evidence(self.log, f"{windows.name} {window_id(start)}", looked.found)
+        result["drift_report"] = self._file(context, version, result, looked)
         self._publish(version, result, looked.drifts)
         return result
 
@@ -130,7 +133,8 @@ class ModelDriftOperator(ProfilingBase):
             return self._nothing(check, f"the profile of {label} was counted into the cells of another reference")
         drifts = check.compare(chosen, counted)
         found = check.judge_columns(drifts, predictions=predicted)
-        return _Looked(label, drifts, [replace(one, reason=f"{one.reason}, against {label}") for one in found])
+        told = [replace(one, reason=f"{one.reason}, against {label}") for one in found]
+        return _Looked(label, drifts, told, (chosen, counted))
 
     def _nothing(self, check: Drift, why: str) -> _Looked:
         names, reason = ("feature_drift", "prediction_drift"), f"nothing to compare with: {why}"
@@ -178,6 +182,16 @@ class ModelDriftOperator(ProfilingBase):
         except (ValueError, KeyError, TypeError) as error:
             raise Corrupt(f"the verdict of {window} cannot be read: {error!r}", target=uri) from error
 
+    def _file(
+        self, context: Context, version: ModelVersion | None, result: dict[str, Any], looked: _Looked
+    ) -> dict[str, Any] | None:
+        if version is None:
+            return None
+        about = {key: result[key] for key in ("endpoint", "window", "profile")}
+        about["compared_with"] = looked.compared_with or self.window
+        registry = self.model_registry()
+        return file_report(context, registry, version, looked.drifts, looked.found, sides=looked.sides, **about)
+
     def _publish(self, version: ModelVersion | None, result: dict[str, Any], drifts: Sequence[ColumnDrift]) -> None:
         if not self.metrics_conn_id or version is None or not self.endpoint:
             return
@@ -195,6 +209,7 @@ class _Looked:
     compared_with: str | None
     drifts: Sequence[ColumnDrift]
     found: Sequence[Measurement]
+    sides: tuple[Profile, Profile] | None = None
 
     @property
     def columns(self) -> list[str]:

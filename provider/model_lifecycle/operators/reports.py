@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context
     from airflow.sdk.types import TaskInstanceKey
 
+    from model_lifecycle.core.checks import Measurement
+    from model_lifecycle.core.drift import ColumnDrift
     from model_lifecycle.core.models import ModelVersion
+    from model_lifecycle.core.profile import Profile
     from model_lifecycle.hooks.registry import ModelRegistryHook
 
 DRIFT_REPORT_URL = "drift_report_url"
@@ -55,6 +59,34 @@ def publish_report_link(context: Context, filed: Mapping[str, Any]) -> None:
         context["ti"].xcom_push(key=DRIFT_REPORT_URL, value=filed["page"])
 
 
+def file_report(
+    context: Context,
+    registry: ModelRegistryHook,
+    version: ModelVersion,
+    drifts: Sequence[ColumnDrift],
+    measurements: Sequence[Measurement],
+    *,
+    sides: tuple[Profile, Profile] | None,
+    **about: str | float | None,
+) -> dict[str, Any]:
+    """Make the report of a task, file it with the version, and leave its address for the button.
+
+    :param sides: the reference and the current profile that were compared; None if nothing was.
+    :param about: endpoint, window, compared_with and what else a reader should know.
+    :returns: what :func:`log_report` does.
+    """
+    from model_lifecycle.core.drift_report import drift_report
+    from model_lifecycle.core.profile import Profile
+
+    ti, made_at = context["ti"], f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    told = {"model": version.name, "version": version.version, **about, "made_at": made_at}
+    told["made_by"] = f"{ti.dag_id}.{ti.task_id}, {ti.run_id}"
+    reference, current = sides or (Profile(), Profile())
+    filed = log_report(registry, version, drift_report(reference, current, drifts, measurements, units=None, **told))
+    publish_report_link(context, filed)
+    return filed
+
+
 def log_report(registry: ModelRegistryHook, version: ModelVersion, report: Mapping[str, Any]) -> dict[str, Any]:
     """File a report with its version, as JSON and as a page, and tag the version with the newest one's address.
 
@@ -83,7 +115,8 @@ def log_report(registry: ModelRegistryHook, version: ModelVersion, report: Mappi
 def folder_of(about: Mapping[str, Any]) -> str:
     """Where a report lies: one folder for each endpoint, window and reference, named by them as far as names allow."""
     window, against = str(about.get("window", "newest")), str(about.get("compared_with", "reference"))
-    return f"{FOLDER}/{_name(str(about.get('endpoint', 'data')))}/{_name(window)}-vs-{_name(against)}"
+    endpoint = "/".join(map(_name, str(about.get("endpoint", "data")).split("/", 1)))
+    return f"{FOLDER}/{endpoint}/{_name(window)}-vs-{_name(against)}"
 
 
 def _name(text: str) -> str:
