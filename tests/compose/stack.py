@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
+
+import yaml
 
 from tests.house.pages import ROOT
 from tests.servers.compose import config
 
 FILE = ROOT / "docker-compose.yml"
 EXAMPLE = ROOT / ".env.example"
+RAW = yaml.safe_load(FILE.read_text())
+NAMES = list(RAW["services"])
+"""The services, known without asking Docker Compose."""
+
 VARIABLES = re.findall(r"^(\w+)=$", EXAMPLE.read_text(), re.MULTILINE)
 SECRETS = {name: f"{name.lower().replace('_', '-')}-made-up-for-tests-{'0' * 24}" for name in VARIABLES}
+SECRETS["FERNET_KEY"] = urlsafe_b64encode(bytes(32)).decode()
 AIRFLOW = "airflow-apiserver"
 SCORERS = ("scorer-1", "scorer-2")
 ONCE = "prepare"
@@ -32,7 +40,7 @@ LISTENS = {
     "mlflow": {5000},
     "scorer-1": {8081},
     "scorer-2": {8081},
-    "haproxy": {8080},
+    "haproxy": {8080, 8405},
     "prometheus": {9090},
     "alertmanager": {9093},
     "pushgateway": {9091},

@@ -18,6 +18,7 @@ from tests.compose.stack import (
     AIRFLOW,
     LISTENS,
     ONCE,
+    RAW,
     RUNNERS,
     SCORERS,
     connections,
@@ -43,7 +44,7 @@ def targets(jobs: list[dict]) -> set[str]:
 # Airflow
 
 
-@pytest.mark.parametrize("name", sorted(name for name in environment() if name.startswith("AIRFLOW__")))
+@pytest.mark.parametrize("name", [name for name in RAW["x-airflow"]["environment"] if name.startswith("AIRFLOW__")])
 def test_every_option_of_airflow_is_one_it_knows(name: str):
     _, section, option = name.split("__")
     declared = {"model_lifecycle": {"options": INFO["config"]["model_lifecycle"]["options"]}}
@@ -101,7 +102,7 @@ def test_all_that_run_tasks_see_the_same_folders():
 # The scorers and HAProxy
 
 
-@pytest.mark.parametrize(("name", "conn_id"), zip(SCORERS, ("scorer_default", "scorer_second"), strict=True))
+@pytest.mark.parametrize(("name", "conn_id"), [("scorer-1", "scorer_default"), ("scorer-2", "scorer_second")])
 def test_each_scorer_has_a_folder_of_its_own_that_its_connection_names(name: str, conn_id: str, tmp_path: Path):
     repository, connection = flags(name)["repository"], connections(environment())[conn_id]
     command = [word.replace(repository, str(tmp_path)) for word in services()[name]["command"]]

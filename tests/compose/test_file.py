@@ -12,6 +12,7 @@ from tests.compose.stack import (
     EXAMPLE,
     FILE,
     LISTENS,
+    NAMES,
     ONCE,
     RUNNERS,
     SCORERS,
@@ -90,7 +91,7 @@ def test_nobody_waits_for_himself_whoever_he_waits_for():
         waits = {name: others for name, others in waits.items() if name not in free}
 
 
-@pytest.mark.parametrize("name", services())
+@pytest.mark.parametrize("name", NAMES)
 def test_every_service_has_an_image_of_one_version_a_limit_and_a_way_to_tell_that_it_is_well(name: str):
     service = services()[name]
     assert re.fullmatch(r"[\w./-]+:(local|v?\d+(\.\d+)+(-alpine)?)", service["image"])
@@ -99,7 +100,7 @@ def test_every_service_has_an_image_of_one_version_a_limit_and_a_way_to_tell_tha
     assert service["restart"] == ("on-failure" if name == ONCE else "unless-stopped")
 
 
-@pytest.mark.parametrize("name", [name for name in services() if name in LISTENS])
+@pytest.mark.parametrize("name", list(LISTENS))
 def test_a_health_check_by_http_asks_a_port_of_its_own(name: str):
     asked = re.findall(r"http://127\.0\.0\.1:(\d+)", " ".join(services()[name]["healthcheck"]["test"]))
     assert set(map(int, asked)) <= LISTENS[name]
@@ -145,7 +146,7 @@ def test_volumes_that_several_services_write_are_first_mounted_by_the_one_that_r
     assert set(mounts(ONCE)) - {"/opt/airflow/logs"} == made  # Airflow's image has that one
 
 
-@pytest.mark.parametrize("name", services())
+@pytest.mark.parametrize("name", NAMES)
 def test_every_address_that_a_service_is_given_is_one_of_another(name: str):
     service = services()[name]
     words = [word for part in ("command", "entrypoint") for word in service.get(part) or []]

@@ -155,7 +155,7 @@ def world(
         yield found
 
 
-def wait_until(done: Callable[[], Any], timeout: float = 30) -> None:
+def wait_until(done: Callable[[], Any], timeout: float = 120) -> None:
     end = time.monotonic() + timeout
     while not done():
         assert time.monotonic() < end, "nothing came of it"

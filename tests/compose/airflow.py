@@ -1,0 +1,159 @@
+"""PostgreSQL, Redis and Airflow of the native stack: the same commands and environments, at ports of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.compose.native import LOOPBACK, Native
+from tests.compose.stack import AIRFLOW, services
+from tests.servers.airflow import AirflowProcess
+from tests.servers.airflow_api import AirflowApi
+from tests.servers.process import Server, free_ports
+
+DEBIAN_PACKAGES = {"/usr/bin/pg_ctlcluster": "postgresql", "/usr/bin/redis-server": "redis-server"}
+"""The file that each package brings. Installing them starts servers of the whole machine: left to whoever runs this."""
+
+COMPONENTS = ("airflow-scheduler", "airflow-dag-processor", "airflow-triggerer")
+WORKERS = ("airflow-worker-1", "airflow-worker-2")
+
+
+class NativeAirflow:
+    """Airflow with its database, its queue and its two workers.
+
+    :param native: the stack that it belongs to, prepared by it.
+    """
+
+    def __init__(self, native: Native) -> None:
+        self.native = native
+        self.url = native.url(AIRFLOW, 8080)
+
+    def start(self) -> None:
+        """Start the database and the queue, prepare both, then start Airflow and wait until all of it is well.
+
+        :raises RuntimeError: if Debian packages are missing, named.
+        """
+        if missing := [package for file, package in DEBIAN_PACKAGES.items() if not Path(file).exists()]:
+            raise RuntimeError(f"the stack needs Debian packages: apt-get install {' '.join(missing)}")
+        self._run(self._postgres(), self._redis())
+        self.native.prepare(database=True)
+        self._run(self._airflow(AIRFLOW, ready=self._answers))
+        others = [self._airflow(name, ready=lambda name=name: self._alive(name)) for name in COMPONENTS]
+        workers = [self._worker(name) for name in WORKERS]
+        self._run(*others, *workers)
+
+    @property
+    def api(self) -> AirflowApi:
+        """The REST API, logged in as the only user, with the password that Airflow made up."""
+        file = self.native.folder / "volumes" / "auth" / "passwords.json"
+        return AirflowApi(self.url, "admin", json.loads(file.read_text())["admin"])
+
+    def check(self, name: str) -> int:
+        """Run a service's own health check, as Docker would; 0 says that it is well."""
+        kind, *words = services()[name]["healthcheck"]["test"]
+        assert kind == "CMD-SHELL"
+        script = words[0].replace("$$", "$").replace("celery@$HOSTNAME", f"{name}@$HOSTNAME")
+        env = {**self._environment(name), "HOSTNAME": os.uname().nodename}
+        return subprocess.run(["bash", "-c", script], env=env, capture_output=True, timeout=120).returncode
+
+    def _run(self, *servers: Server) -> None:
+        for server in servers:
+            self.native.servers[server.name] = server
+            server.spawn()
+        for server in servers:
+            server.wait_ready()
+
+    def _answers(self) -> bool:
+        return AirflowApi(self.url, "", "").healthy()
+
+    def _alive(self, name: str) -> bool:
+        return AirflowApi(self.url, "", "").healthy(name.removeprefix("airflow-"))
+
+    def _postgres(self) -> Server:
+        """A cluster that asks for the password, as its image makes one."""
+        data = self.native.folder / "volumes" / "postgres"
+        user, port = self.native.values("postgres")["POSTGRES_USER"], str(self.native.ports["postgres", 5432])
+        as_owner = self._make_cluster(data, user)
+        options = ["-p", port, "-c", f"listen_addresses={LOOPBACK}", "-c", f"unix_socket_directories={data}"]
+        ready = [_postgres("pg_isready"), "-h", LOOPBACK, "-p", port, "-U", user]
+        return Server(
+            "postgres",
+            [*as_owner, _postgres("postgres"), "-D", data, *options, "-c", "fsync=off"],
+            log=self.native.folder / "log" / "postgres.log",
+            ready=lambda: subprocess.run(ready, capture_output=True).returncode == 0 and self._database(user, port),
+            cwd=self.native.folder,
+        )
+
+    def _make_cluster(self, data: Path, user: str) -> list[str]:
+        password = self.native.folder / "password"
+        password.write_text(self.native.values("postgres")["POSTGRES_PASSWORD"])
+        as_owner = []
+        if os.geteuid() == 0:  # PostgreSQL refuses to be run by root
+            as_owner = ["runuser", "-u", "postgres", "--"]
+            for path in (data, password):
+                shutil.chown(path, "postgres")
+        init = ["-D", data, "-U", user, f"--pwfile={password}", "-A", "scram-sha-256", "--no-sync"]
+        subprocess.run([*as_owner, _postgres("initdb"), *init], check=True, capture_output=True, timeout=120)
+        return as_owner
+
+    def _database(self, user: str, port: str) -> bool:
+        """Whether the database is there, which the image makes when it starts."""
+        wanted = self.native.values("postgres")
+        made = subprocess.run(
+            [_postgres("createdb"), "-h", LOOPBACK, "-p", port, "-U", user, wanted["POSTGRES_DB"]],
+            env={**os.environ, "PGPASSWORD": wanted["POSTGRES_PASSWORD"]},
+            capture_output=True,
+            text=True,
+        )
+        return made.returncode == 0 or "already exists" in made.stderr
+
+    def _redis(self) -> Server:
+        port = str(self.native.ports["redis", 6379])
+        words = [*self.native.words("redis"), "--port", port, "--bind", LOOPBACK]
+        env = {"REDISCLI_AUTH": self.native.values("redis")["REDISCLI_AUTH"]}
+
+        def ready() -> bool:
+            asked = ["redis-cli", "-p", port, "ping"]
+            return subprocess.run(asked, env={**os.environ, **env}, capture_output=True).stdout == b"PONG\n"
+
+        log = self.native.folder / "log" / "redis.log"
+        return Server("redis", words, log=log, ready=ready, cwd=self.native.folder)
+
+    def _environment(self, name: str) -> dict[str, str]:
+        api, logs, triggers = free_ports(3)
+        port = self.native.ports[AIRFLOW, 8080] if name == AIRFLOW else api
+        small = {
+            "AIRFLOW__API__HOST": LOOPBACK,
+            "AIRFLOW__API__PORT": str(port),
+            "AIRFLOW__API__WORKERS": "1",
+            "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
+            "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(self.native.folder / "volumes" / "logs"),
+            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(triggers),
+            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(logs),
+            "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "false",
+        }
+        return {**self.native.process_environment(name), **small}
+
+    def _airflow(self, name: str, *more: str, ready: object) -> Server:
+        return AirflowProcess(
+            name,
+            ["airflow", *self.native.words(name), *more],
+            log=self.native.folder / "log" / f"{name}.log",
+            ready=ready,
+            env=self._environment(name),
+            cwd=self.native.folder,
+            timeout=240,
+        )
+
+    def _worker(self, name: str) -> Server:
+        # On one machine two workers need two names.
+        return self._airflow(name, "--celery-hostname", f"{name}@%h", ready=lambda: self.check(name) == 0)
+
+
+def _postgres(program: str) -> Path:
+    """A program of the newest PostgreSQL that is installed."""
+    found = Path("/usr/lib/postgresql").glob(f"*/bin/{program}")
+    return max(found, key=lambda path: int(path.parent.parent.name))

@@ -1,0 +1,47 @@
+"""A model's life on the native stack: tasks that find everything in the environment that docker-compose.yml gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from model_lifecycle.operators.deploy import DeployModelOperator
+from model_lifecycle.operators.register import RegisterModelOperator
+from model_lifecycle.operators.upload import UploadModelOperator
+from tests import models
+from tests.compose.native import Native
+from tests.compose.stack import RUNNERS
+from tests.operators.life import SCORER, context
+
+OURS = ("AIRFLOW_CONN_", "AIRFLOW__MODEL_LIFECYCLE__")
+
+
+class Composed:
+    """A model with a name of its own; operators are told nothing that stands in the stack's environment."""
+
+    def __init__(self, native: Native, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.native, self.folder, self.model = native, folder, f"m{uuid4().hex[:12]}"
+        for name, value in native.values(RUNNERS[0]).items():
+            if name.startswith(OURS):
+                monkeypatch.setenv(name, value)
+
+    @property
+    def address(self) -> str:
+        """What callers ask."""
+        return f"{self.native.url('haproxy', 8080)}/v2/models/{self.model}/infer"
+
+    def version(self, offset: float) -> str:
+        """Make, upload and register a version; returns its model URI."""
+        source = models.linear(self.folder / str(offset), offset)
+        upload = UploadModelOperator(task_id="upload", model_name=self.model, source=str(source))
+        uri = upload.execute(context("upload", str(offset)))
+        register = RegisterModelOperator(task_id="register", model_name=self.model, artifact_uri=uri)
+        return register.execute(context("register", str(offset)))
+
+    def deploy(self, model_uri: str, serving_conn_id: str = SCORER) -> dict[str, Any]:
+        """Let a version take all traffic."""
+        task = DeployModelOperator(task_id="deploy", model_uri=model_uri, serving_conn_id=serving_conn_id)
+        return task.execute(context("deploy", model_uri))
