@@ -32,6 +32,7 @@ def test_one_column_of_a_table_is_read_in_ranges(files: HdfsFiles, client: Insec
     pq.write_table(table, sink, row_group_size=50_000)
     client.write(MONTH, sink.getvalue())
     assert files.children(f"{hdfs_root}/month=01") == [("über alles, 50.parquet", False)]
+    assert files.children(hdfs_root) == [("month=01", True)], "a folder by any name"
     with files.open(f"{hdfs_root}/{MONTH}") as file:
         parquet = pq.ParquetFile(file)
         assert parquet.read_row_group(4, columns=["x"])["x"].to_pylist() == list(range(200_000, 250_000))

@@ -40,11 +40,11 @@ class HdfsFiles:
 
         :raises NotFound: if nothing does.
         """
-        return self._names.status(_checked(path), Deadline(self.deadline)).is_folder
+        return self._names.status(_checked(path), Deadline(self.deadline)).kind == "DIRECTORY"
 
     def children(self, path: str) -> list[tuple[str, bool]]:
         """The names in a folder, and which of them are folders."""
-        return [(one.name, one.is_folder) for one in self._names.listing(_checked(path), Deadline(self.deadline))]
+        return [(one.name, one.kind == "DIRECTORY") for one in self._names.listing(_checked(path), Deadline(self.deadline))]
 
     def open(self, path: str) -> BinaryIO:
         """A file as it is now, read from any of its DataNodes.
@@ -52,7 +52,7 @@ class HdfsFiles:
         :raises NotFound: if there is no such file.
         """
         found = self._names.status(_checked(path), Deadline(self.deadline))
-        if found.is_folder:
+        if found.kind == "DIRECTORY":
             raise Invalid(f"{path} is a folder", target=self._nodes.target)
         return buffered(RangeFile(path, found.length, lambda offset, length: self._range(path, offset, length)))
 
