@@ -50,6 +50,7 @@ def get_provider_info() -> dict[str, Any]:
                     "model_lifecycle.operators.deploy",
                     "model_lifecycle.operators.drift",
                     "model_lifecycle.operators.evaluate",
+                    "model_lifecycle.operators.metric",
                     "model_lifecycle.operators.monitor",
                     "model_lifecycle.operators.profile",
                     "model_lifecycle.operators.promote",
@@ -66,6 +67,7 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": "Model Lifecycle",
                 "python-modules": [
                     "model_lifecycle.sensors.artifact",
+                    "model_lifecycle.sensors.health",
                     "model_lifecycle.sensors.ready",
                     "model_lifecycle.sensors.version",
                 ],
@@ -74,7 +76,11 @@ def get_provider_info() -> dict[str, Any]:
         "triggers": [
             {
                 "integration-name": "Model Lifecycle",
-                "python-modules": ["model_lifecycle.triggers.poll", "model_lifecycle.triggers.release"],
+                "python-modules": [
+                    "model_lifecycle.triggers.health",
+                    "model_lifecycle.triggers.poll",
+                    "model_lifecycle.triggers.release",
+                ],
             }
         ],
         "extra-links": [
