@@ -40,6 +40,12 @@ def test_what_only_went_missing_ranks_by_how_much():
     assert first["effect"] >= 0.3 == first["missing"]
 
 
+def test_where_no_check_decides_the_reason_tells_what_they_found():
+    found = [Measurement("feature_drift", Verdict.FAIL, 0.5, 900, "3 of 6 features drifted", critical=False)]
+    report = valid(drift_report(Profile(), Profile(), [], found))
+    assert (report["verdict"], report["reason"]) == ("NO_DATA", "no check decides; 3 of 6 features drifted")
+
+
 def test_the_prediction_is_marked():
     report = report_of(table(1000), table(1000, seed=9))
     assert [column["name"] for column in report["columns"] if column["prediction"]] == [PREDICTION]

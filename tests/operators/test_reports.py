@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -12,8 +13,12 @@ from airflow.sdk.execution_time.xcom import XCom
 
 from model_lifecycle.core.errors import Denied, Unavailable
 from model_lifecycle.core.models import ModelUri, ModelVersion
+from model_lifecycle.core.monitoring import Drift, Health
+from model_lifecycle.core.profile import profile
 from model_lifecycle.get_provider_info import get_provider_info
 from model_lifecycle.hooks.mlflow import API, MlflowHook
+from model_lifecycle.operators.drift import ModelDriftOperator
+from model_lifecycle.operators.monitor import MonitorModelOperator
 from model_lifecycle.operators.reports import (
     DRIFT_REPORT_URL,
     DriftReportLink,
@@ -22,8 +27,12 @@ from model_lifecycle.operators.reports import (
     publish_report_link,
 )
 from model_lifecycle.testing.registry_contract import register
+from tests import models
 from tests.core.reports import HOSTILE, report_of, table, valid
+from tests.operators.life import Life, context
+from tests.operators.test_evaluate import data  # noqa: F401
 from tests.operators.test_links import XComDouble, xcoms  # noqa: F401
+from tests.operators.windows import Bench, columns
 from tests.servers.mlflow import MlflowServer
 
 REPORT = report_of(table(1000), table(900, shift=1.0, seed=8))
@@ -63,11 +72,11 @@ def test_both_files_are_found_through_mlflow_and_the_version_names_them(
     filed = log_report(hook, version, REPORT)
     found = files_of(mlflow_server, filed["page"])
     assert found.keys() == {"drift_report.html", "drift_report.json"}
-    html, data = found["drift_report.html"], found["drift_report.json"]
+    html, values = found["drift_report.html"], found["drift_report.json"]
     assert html.headers["Content-Type"].startswith("text/html")
     assert len(html.content) == filed["bytes"]
     assert "1 of 8 columns drifted" in html.text
-    assert valid(data.json()) == REPORT
+    assert valid(values.json()) == REPORT
     tags = hook.get(ModelUri(version.name, version=1)).tags
     assert tags["drift_report"] == filed["page"]
     assert tags["drift"] == f"{REPORT['verdict']}: 1 of 8 columns drifted in 2013-12"
@@ -130,6 +139,56 @@ def test_the_same_window_at_another_endpoint_or_against_another_reference_is_ano
     others = [about | {"endpoint": "stage/churn"}, about | {"compared_with": "previous"}, {}]
     assert len({folder_of(one) for one in [about, *others]}) == 4
     assert folder_of(about) == "drift_reports/prod/churn/2013-12-vs-training"
+
+
+def released(life: Life, past: dict[str, Any]) -> str:
+    source = models.linear(life.folder / "model", 2.0)
+    (source / "profile.json").write_bytes(profile(past).to_json())
+    return life.register(life.upload(source))
+
+
+def test_the_drift_task_files_its_report_with_the_version_and_leaves_the_link(
+    life: Life, tmp_path: Path, mlflow_server: MlflowServer
+) -> None:
+    bench, model_uri = Bench(tmp_path), released(life, columns(0, 20_000))
+    uri = bench.profile(bench.table("day", columns(1, shift=0.5)), name=None, model_uri=model_uri)
+    task = ModelDriftOperator(
+        task_id="drift", profiles=uri, store=bench.store_uri, model_uri=model_uri, endpoint=life.endpoint
+    )
+    where = context("drift")
+    result = task.execute(where)
+    assert result["drift_report"]["problem"] is None
+    assert where["ti"].pushed[DRIFT_REPORT_URL] == result["drift_report"]["page"]
+    report = valid(files_of(mlflow_server, result["drift_report"]["page"])["drift_report.json"].json())
+    assert (report["verdict"], report["reason"]) == (result["verdict"], result["reason"])
+    assert [one["name"] for one in report["columns"] if one["drifted"]] == result["drifted"]
+    assert report["about"]["window"] == result["window"]
+    assert report["about"]["made_by"] == "life.drift, run-1"
+
+
+def test_the_monitor_files_its_report_with_the_live_version_and_leaves_the_link(
+    life: Life,
+    data: str,  # noqa: F811
+    mlflow_server: MlflowServer,
+) -> None:
+    past = {"x": [float(i % 17) + 40 for i in range(800)], "y": [float(i % 5) for i in range(800)]}
+    life.deploy(released(life, past))
+    task = MonitorModelOperator(
+        task_id="monitor", endpoint=life.endpoint, data=data, target="label", store=life.store_uri,
+        checks=[Health(), Drift()],
+    )  # fmt: skip
+    where = context("monitor")
+    result = task.execute(where)
+    assert where["ti"].pushed[DRIFT_REPORT_URL] == result["drift_report"]["page"]
+    report = valid(files_of(mlflow_server, result["drift_report"]["page"])["drift_report.json"].json())
+    assert (report["verdict"], report["drifted"]) == ("PASS", 1)
+    assert {one["check"] for one in report["measurements"]} == {"health", "feature_drift", "prediction_drift"}
+    assert result["version"] == report["about"]["version"] == 1
+
+
+@pytest.mark.parametrize("kind", [MonitorModelOperator, ModelDriftOperator])
+def test_both_tasks_have_the_button(kind: type[Any]) -> None:
+    assert [link.name for link in kind.operator_extra_links] == ["Drift report"]
 
 
 @pytest.mark.parametrize(("page", "shown"), [("https://m/#/x", "https://m/#/x"), (None, "")])

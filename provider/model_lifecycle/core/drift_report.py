@@ -54,13 +54,20 @@ def drift_report(
         "schema": SCHEMA,
         "about": {name: _scalar(value) for name, value in about.items() if value is not None},
         "verdict": answer["verdict"],
-        "reason": short(answer["reason"], MAX_REASON),
+        "reason": short(_reason(answer["reason"], measurements), MAX_REASON),
         "rows": {"reference": reference.rows, "current": current.rows},
         "compared": sum(drift.finding is not Finding.TOO_FEW for drift in drifts),
         "drifted": sum(drift.finding.alarms for drift in drifts),
         "measurements": [_measurement(one) for one in measurements],
         "columns": columns,
     }
+
+
+def _reason(decisive: str, measurements: Sequence[Measurement]) -> str:
+    """Why the verdict is what it is; where no check decides, what they found all the same."""
+    if not measurements or any(one.critical for one in measurements):
+        return decisive
+    return f"no check decides; {'; '.join(one.reason for one in measurements)}"
 
 
 def effect_of(drift: ColumnDrift) -> float:

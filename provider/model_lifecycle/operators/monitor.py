@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context
@@ -15,12 +16,15 @@ from model_lifecycle.hooks.serving import ServingHook, VersionState, serving_hoo
 from model_lifecycle.operators.base import ModelLifecycleOperator
 from model_lifecycle.operators.data import as_columns, batches, input_columns, read_table, scores, split_labels
 from model_lifecycle.operators.register import PROFILE_NAME
+from model_lifecycle.operators.reports import DriftReportLink, file_report
+from model_lifecycle.operators.windows import window_id
 from model_lifecycle.stores.ledger import Ledger
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from model_lifecycle.core.monitoring import Check
+    from model_lifecycle.core.checks import Measurement
+    from model_lifecycle.core.monitoring import Check, Window
     from model_lifecycle.core.profile import Profile
 
 log = logging.getLogger(__name__)
@@ -38,9 +42,10 @@ class MonitorModelOperator(ModelLifecycleOperator):
     :param checks: what to ask; health, quality against the version a rollback would restore, and drift by default.
     :param batch: rows in one request.
     :param max_rows: rows asked about at most, evenly spaced over the data.
-    :returns: the verdict with its evidence, JSON.
+    :returns: the verdict with its evidence, JSON; ``drift_report`` says where the report was filed with the version.
     """
 
+    operator_extra_links = (DriftReportLink(),)
     template_fields: Sequence[str] = (*ModelLifecycleOperator.template_fields, "endpoint", "data", "target")
 
     def __init__(
@@ -89,7 +94,31 @@ class MonitorModelOperator(ModelLifecycleOperator):
             found, endpoint=self.endpoint, version=live.version, compared_with=fallback, data=self.data, drifted=drifted
         )
         log_evidence(self.log, live.uri, found)
+        result["drift_report"] = self._file(context, live, window, found, fallback)
         return result
+
+    def _file(
+        self, context: Context, live: ModelVersion, window: Window, found: Sequence[Measurement], fallback: int | None
+    ) -> dict[str, Any]:
+        """File the report of this window with the live version."""
+        from model_lifecycle.core.drift import PREDICTION
+        from model_lifecycle.core.monitoring import Drift
+        from model_lifecycle.core.profile import profile
+
+        check = next((one for one in self.checks or () if isinstance(one, Drift)), Drift())
+        sides, start = None, context.get("data_interval_start")
+        if window.reference is not None:
+            answered = {**window.features, PREDICTION: window.predictions}
+            sides = window.reference, profile(answered, edges_from=window.reference)
+        about = {
+            "endpoint": self.endpoint,
+            "window": window_id(start) if start else PurePath(self.data).stem,
+            "data": self.data,
+            "compared_with": "training",
+            "rival": f"version {fallback}" if fallback else None,
+        }
+        drifts = check.compare(*sides) if sides else []
+        return file_report(context, self.model_registry(), live, drifts, found, sides=sides, **about)
 
     def _live(self, endpoint: Endpoint, serving: ServingHook) -> ModelVersion:
         traffic = serving.traffic(endpoint.model)
