@@ -211,7 +211,7 @@ def _all_volumes() -> dict[str, Any]:
 
 
 def _hdfs(folder: Path) -> HdfsCluster:
-    """As many DataNodes as the stack has, with its settings; where they keep their files is the cluster's own affair."""
+    """As many DataNodes as the stack has, with its settings; where files lie is the cluster's own affair."""
     prefix, own = "HDFS-SITE.XML_", ("name.dir", "data.dir", "hostname")
     told = {name.removeprefix(prefix): value for name, value in environment("namenode").items() if prefix in name}
     settings = {name: value for name, value in told.items() if not name.endswith(own)}

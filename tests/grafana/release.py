@@ -95,7 +95,7 @@ def release() -> dashboard.Dashboard:
         panels.marked(
             panels.lines(
                 "Does the new version fail more often?",
-                "Answers other than 200 of all answers, over five minutes. The lines are at 1 % and 5 %.",
+                "Answers of 500 and above of all answers, over five minutes. The lines are at 1 % and 5 %.",
                 "percentunit",
                 *compared("model_version:error_ratio:rate5m"),
             ),

@@ -44,7 +44,7 @@ def versions() -> dashboard.Dashboard:
         panels.marked(
             panels.lines(
                 "How often does it fail?",
-                "Answers other than 200 of all answers, over five minutes. The lines are at 1 % and 5 %.",
+                "Answers of 500 and above of all answers, over five minutes. The lines are at 1 % and 5 %.",
                 "percentunit",
                 ask(f"model_version:error_ratio:rate5m{{{VERSIONS}}}", "version {{version}}"),
             ),
