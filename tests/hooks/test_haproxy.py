@@ -158,6 +158,23 @@ def test_a_host_name_that_nobody_knows_is_unavailable(hook):
     assert hook.backends("own") == {}
 
 
+def test_a_name_that_cannot_be_resolved_any_more_keeps_its_address(haproxy, hook, backend, monkeypatch):
+    url, name = f"http://localhost:{backend.port}{backend.path}", f"own-{uuid4().hex[:12]}"
+    hook.attach(name, 1, url)
+    monkeypatch.setattr(socket, "getaddrinfo", nobody_knows)
+    hook.attach(name, 1, url)
+    hook.route(name, {1: 100})
+    with pytest.raises(Unavailable, match="cannot be resolved"):
+        hook.attach(name, 2, url)
+    monkeypatch.undo()
+    assert ask(haproxy.port, f"/{name}").version == 1
+
+
+def nobody_knows(host, *more, **options):
+    """A double of a name server that is down; addresses need none."""
+    raise socket.gaierror(f"no name server tells where {host} is")
+
+
 def test_an_ipv6_address_is_routed(haproxy, hook):
     hook.attach("own-ipv6", 1, "http://[::1]:9/x")
     assert hook.backends("own-ipv6") == {1: "http://[::1]:9/x"}

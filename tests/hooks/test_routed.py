@@ -8,6 +8,7 @@ import pytest
 
 from model_lifecycle.core.errors import Conflict, Invalid, NotFound, Unavailable
 from model_lifecycle.hooks import routed as routed_module
+from model_lifecycle.hooks.haproxy_socket import RuntimeSocket
 from model_lifecycle.hooks.routed import RoutedServing, routed
 from model_lifecycle.hooks.router import router_hook
 from model_lifecycle.hooks.serving import Answer, RoutableHook, VersionState
@@ -122,6 +123,19 @@ def test_traffic_that_is_none_is_invalid_before_anything_is_attached(serving, tw
     with pytest.raises(Invalid):
         serving.route(two, {1: 50, 2: 49})
     assert list(serving.router.backends(two)) == [1]
+
+
+def test_a_host_that_has_another_address_by_now_is_found_again_when_traffic_is_set(
+    haproxy_connection, haproxy_server, backend, model
+):
+    serving = routed(backend, haproxy_connection)
+    serving.load(model, 1)
+    serving.route(model, {1: 100})
+    old = f"127.0.0.9|{backend.servers[1].port}|/own/1|127.0.0.1"  # what its name meant before
+    maps = f"{haproxy_server.maps}/targets.map {model}/1"
+    RuntimeSocket(str(haproxy_server.socket), "here").change(f"set map {maps} {old}")
+    serving.route(model, {1: 100})
+    assert serving.predict(model, INPUTS).version == 1
 
 
 def test_traffic_is_split_and_counted_by_version(serving, server, two):

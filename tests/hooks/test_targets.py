@@ -54,6 +54,12 @@ def test_a_url_of_another_form_is_invalid(url):
         Target.parse(url, "churn", 1)
 
 
+def test_a_refused_url_is_shown_without_its_password():
+    with pytest.raises(Invalid, match=r"^https://\*\*\*@models:8080/x is no URL that a router can be given") as caught:
+        Target.parse("https://user:s3cr3t@models:8080/x", "churn", 1)
+    assert "s3cr3t" not in str(caught.value)
+
+
 @given(st.text())
 def test_whatever_is_read_holds_nothing_that_needs_quoting(text):
     try:

@@ -7,6 +7,7 @@ between, and are gone after a restart. Counts are kept by HAProxy in a stick tab
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Mapping
 from functools import cached_property
@@ -24,6 +25,9 @@ TARGETS = "targets.map"
 TABLE = "versions"
 SPLITS = 2
 """How many versions of one model can have traffic at the same time."""
+
+
+log = logging.getLogger(__name__)
 
 
 class HaproxyHook(RouterHook):
@@ -56,12 +60,20 @@ class HaproxyHook(RouterHook):
     def attach(self, model: str, version: int, url: str) -> None:
         """Make a version reachable under its header; see the contract.
 
-        A host name is resolved here and now: when it comes to mean another address, attach the version again.
+        A host name is resolved here and now: when it comes to mean another address, attach the version again. One that
+        cannot be resolved now keeps the address that it has: no rollback waits for a name server.
 
-        :raises Unavailable: if the name cannot be resolved.
+        :raises Unavailable: if the name of a target that is not attached yet cannot be resolved.
         """
         key, target = version_key(model, version), Target.parse(url, model, version)
-        value = "|".join((_resolve(target), str(target.port), target.path, target.host))
+        try:
+            address = _resolve(target)
+        except Unavailable as error:
+            if self._targets(model).get(version) != target:
+                raise
+            log.warning("%s; HAProxy keeps the address that it has", error)
+            return
+        value = "|".join((address, str(target.port), target.path, target.host))
         with self._maps.folder.lock():
             self._maps.put(TARGETS, key, value)
 

@@ -81,7 +81,9 @@ class RoutedServing(ServingHook):
             return self._ask(model, inputs, {})
         if self.versions(model).get(version) is not VersionState.READY:
             raise NotFound("the version is not ready", target=self.target, model=model, version=version)
-        self._attach(model, version)
+        address = self.backend.address(model, version)
+        if self.router.backends(model).get(version) != address:
+            self.router.attach(model, version, address)
         return self._ask(model, inputs, {VERSION_HEADER: str(version)})
 
     def traffic(self, model: str) -> dict[int, int]:
@@ -120,12 +122,8 @@ class RoutedServing(ServingHook):
         for version in [version for version, share in shares.items() if share]:
             if states.get(version) is not VersionState.READY:
                 raise Conflict("the version is not ready", target=self.target, model=model, version=version)
-            self._attach(model, version)
-
-    def _attach(self, model: str, version: int) -> None:
-        address = self.backend.address(model, version)
-        if self.router.backends(model).get(version) != address:
-            self.router.attach(model, version, address)
+            # Also one that is attached: its host's name may have come to mean another address.
+            self.router.attach(model, version, self.backend.address(model, version))
 
     def _drain(self, model: str, version: int) -> None:
         end = time.monotonic() + DRAIN

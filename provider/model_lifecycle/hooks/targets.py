@@ -8,6 +8,7 @@ from ipaddress import IPv6Address
 
 from model_lifecycle.core.errors import Invalid
 from model_lifecycle.core.names import check_name
+from model_lifecycle.hooks.answers import one_line
 
 # An allow-list (Law 12): what is in here needs no quoting in a map, a header, a regular expression or on a socket.
 _URL = re.compile(
@@ -36,8 +37,9 @@ class Target:
         """
         match = _URL.fullmatch(url) if isinstance(url, str) else None
         if match is None or not 0 < int(match["port"]) < 65536 or not _is_host(match["host"]):
-            hint = "give http://host:port/path, the path of A-Z a-z 0-9 . _ ~ / @ : + = -"
-            raise Invalid("this is no URL that a router can be given", model=model, version=version, hint=hint)
+            hint = "routers take http://host:port/path, the path of A-Z a-z 0-9 . _ ~ / @ : + = -"
+            shown = one_line(re.sub(r"//[^/]*@", "//***@", str(url)))
+            raise Invalid(f"{shown} is no URL that a router can be given", model=model, version=version, hint=hint)
         return cls(match["host"], int(match["port"]), match["path"])
 
     @property
