@@ -9,7 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from model_lifecycle.core.errors import Conflict
+from model_lifecycle.core.counts import BUCKETS
+from model_lifecycle.core.errors import Conflict, Invalid
 from model_lifecycle.hooks.envoy import EnvoyHook
 from model_lifecycle.testing.mirror_contract import MirrorContract
 from model_lifecycle.testing.router_contract import wait_until
@@ -120,6 +121,13 @@ def test_a_host_name_that_nobody_knows_disturbs_no_other_model(envoy, hook, mode
     assert ask(envoy.port, f"/{name}", version=1).status == 503
     hook.route(model, {2: 100})
     hook.detach(name, 1)
+
+
+def test_times_in_other_classes_are_invalid_and_name_what_to_run(envoy, hook, model, monkeypatch):
+    assert ask(envoy.port, f"/{model}").version == 1
+    monkeypatch.setattr("model_lifecycle.hooks.envoy.bucket_bounds", lambda: list(range(len(BUCKETS))))
+    with pytest.raises(Invalid, match=r"other classes than ours.*envoy\.yaml of this package"):
+        hook.counts(model)
 
 
 def test_callers_cannot_ask_as_if_they_were_a_copy(envoy, hook, model):

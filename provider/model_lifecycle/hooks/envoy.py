@@ -20,9 +20,9 @@ from model_lifecycle.core.errors import Conflict, Invalid, Unavailable
 from model_lifecycle.core.names import check_name
 from model_lifecycle.hooks.envoy_admin import CLUSTERS_FILE, ROUTES_FILE, EnvoyAdmin, WatchedFiles
 from model_lifecycle.hooks.envoy_config import (
-    INFINITE_MS,
     ModelRoutes,
     Table,
+    bucket_bounds,
     clusters,
     read_table,
     route_configuration,
@@ -144,7 +144,14 @@ class EnvoyHook(RouterHook):
 
     def _read_counts(self, model: str, names: tuple[str, ...], attached: Mapping[int, Target]) -> dict[int, Counts]:
         values, times = self._statistics(model, names)
-        return {version: _counts(values, times, version_key(model, version)) for version in attached}
+        try:
+            return {version: _counts(values, times, version_key(model, version)) for version in attached}
+        except (KeyError, TypeError, ValueError) as error:
+            message, hint = (
+                "Envoy counts times in other classes than ours",
+                "run it with the envoy.yaml of this package",
+            )
+            raise Invalid(message, target=self._admin.target, model=model, hint=hint) from error
 
     @cached_property
     def _admin(self) -> EnvoyAdmin:
@@ -199,8 +206,7 @@ class EnvoyHook(RouterHook):
 def _counts(values: Mapping[str, Any], times: Mapping[str, Any], key: str) -> Counts:
     completed, refused, errors, late = (int(values.get(f"cluster.{key}.{name}", 0)) for name in _COUNTERS)
     hung_up = max(int(values.get(f"cluster.{key}.{_CLOSED}", 0)) - late, 0)
-    bounds = {round(bound * 1000, 4): bound for bound in BUCKETS[:-1]} | {INFINITE_MS: BUCKETS[-1]}
-    latency = dict.fromkeys(BUCKETS, 0)
+    bounds, latency = dict(zip(bucket_bounds(), BUCKETS, strict=True)), dict.fromkeys(BUCKETS, 0)
     for bucket in times.get(f"cluster.{key}.upstream_rq_time", []):
         latency[bounds[bucket["upper_bound"]]] = int(bucket["cumulative"])
     return Counts(completed + hung_up, errors + hung_up, refused, latency)

@@ -56,25 +56,6 @@ class GrpcInference:
         self.calls = GrpcCalls(connection, address, "open_inference")
         self.timeout = self.calls.timeout
 
-    def server(self) -> dict[str, Any]:
-        """Name, version and extensions of the server."""
-        found = self._call("ServerMetadata")
-        return {"name": found.name, "version": found.version, "extensions": list(found.extensions)}
-
-    def metadata(self, name: str, version: int | None = None) -> dict[str, Any]:
-        """What the server says of a model: its platform, versions, inputs and outputs.
-
-        :raises NotFound: if no such model is loaded.
-        """
-        found = self._call("ModelMetadata", name=name, version=_text(version))
-        tensors = {
-            part: [
-                {"name": one.name, "datatype": one.datatype, "shape": list(one.shape)} for one in getattr(found, part)
-            ]
-            for part in ("inputs", "outputs")
-        }
-        return {"name": found.name, "versions": list(found.versions), "platform": found.platform, **tensors}
-
     def index(self) -> list[dict[str, str]]:
         """What the server's repository holds."""
         # MLServer 1.7.1 writes its states as Python shows them: State.READY.
