@@ -48,7 +48,7 @@ def month_table(month: int | str, *, wrong_unit: bool = False) -> pd.DataFrame:
     if not 1 <= number <= 12:
         raise ValueError(f"{month} is not a month of {YEAR}")
     flights = _flights()
-    table = flights[flights["month"] == number].drop(columns="month").reset_index(drop=True)
+    table = flights[flights["month"] == number].drop(columns=["month", "day"]).reset_index(drop=True)
     if wrong_unit:
         table["sched_hour"] *= 60
     return table
@@ -71,6 +71,21 @@ def month_files(months: Iterable[int | str], folder: str | os.PathLike[str], *, 
     return [month_file(month, folder, wrong_unit=wrong_unit) for month in months]
 
 
+def day_files(month: int | str, folder: str | os.PathLike[str]) -> list[str]:
+    """One Parquet file for each day of a month, as a pipeline that runs daily leaves them; whole or absent."""
+    flights = _flights()
+    target = Path(folder) / f"flights-{YEAR}-{int(month):02}"
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=target.parent, prefix=".") as aside:
+            made = Path(aside) / "days"
+            made.mkdir()
+            for day, rows in flights[flights["month"] == int(month)].groupby("day"):
+                rows.drop(columns=["month", "day"]).to_parquet(made / f"day={day:02}.parquet", index=False)
+            made.replace(target)
+    return sorted(map(str, target.glob("*.parquet")))
+
+
 def months_before(month: int | str) -> list[int]:
     """The months of the year that a model judged on ``month`` may learn from."""
     return list(range(1, int(month)))
@@ -81,7 +96,19 @@ def _flights() -> pd.DataFrame:
     """All months joined with the weather; read once in a process, as a training asks for many months."""
     import pandas as pd
 
-    wanted = ["month", "arr_delay", "carrier", "flight", "origin", "dest", "distance", "hour", "minute", "time_hour"]
+    wanted = [
+        "month",
+        "day",
+        "arr_delay",
+        "carrier",
+        "flight",
+        "origin",
+        "dest",
+        "distance",
+        "hour",
+        "minute",
+        "time_hour",
+    ]
     flights = pd.read_csv(_source("flights.csv.zip"), usecols=wanted)
     flights = flights[flights["arr_delay"].notna()]
     flights["time_hour"] = pd.to_datetime(flights["time_hour"])
@@ -92,7 +119,7 @@ def _flights() -> pd.DataFrame:
     joined["weekday"] = joined["time_hour"].dt.tz_convert("America/New_York").dt.day_of_week.astype("int64")
     joined["distance"] = joined["distance"].astype("float64")
     joined[TARGET] = (joined["arr_delay"] > LATE_MINUTES).astype("int64")
-    return joined[["month", *FEATURES, TARGET]]
+    return joined[["month", "day", *FEATURES, TARGET]]
 
 
 def _weather() -> pd.DataFrame:

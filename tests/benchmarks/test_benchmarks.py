@@ -17,6 +17,10 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize(
     ("name", "told"),
     [
+        (
+            "bench_drift",
+            ["drift of 20,000 rows x 25 columns against a stored profile", "peak memory of drift, 200,000 rows"],
+        ),
         ("bench_import", ["import of every operator, sensor, trigger and hook"]),
         (
             "bench_store",

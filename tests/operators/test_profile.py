@@ -138,4 +138,5 @@ def test_tables_and_the_store_may_both_lie_in_hdfs(
     made = ProfileDataOperator(task_id="reference", data=f"{base}/hour=00", **common).execute(context())
     uri = ProfileDataOperator(task_id="profile", data=base, reference=made, **common).execute(context())
     assert uri.startswith(f"webhdfs://{host}:{port}{hdfs_root}/models/_profiles/flights/20130201T000000Z/")
-    assert json.loads(client.read(uri.split(hdfs_root)[1]).__enter__().read())["rows"] == 6000
+    with client.read(uri.split(f"{hdfs_root}/")[1]) as document:
+        assert json.loads(document.read())["rows"] == 6000

@@ -44,7 +44,8 @@ class HdfsFiles:
 
     def children(self, path: str) -> list[tuple[str, bool]]:
         """The names in a folder, and which of them are folders."""
-        return [(one.name, one.kind == "DIRECTORY") for one in self._names.listing(_checked(path), Deadline(self.deadline))]
+        found = self._names.listing(_checked(path), Deadline(self.deadline))
+        return [(one.name, one.kind == "DIRECTORY") for one in found]
 
     def open(self, path: str) -> BinaryIO:
         """A file as it is now, read from any of its DataNodes.
