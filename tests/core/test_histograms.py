@@ -88,6 +88,13 @@ def test_a_value_that_most_rows_hold_is_no_bar_without_a_width():
     assert found["reference"][-1] > 0.79
 
 
+def test_no_bar_is_much_narrower_than_the_others():
+    rows = np.concatenate([CHANCE.integers(60, 90, 5000) * 1.0, np.full(300, 75.18), CHANCE.random(500) * 30 + 60])
+    found = of(rows, rows)
+    widths = np.diff(found["edges"])
+    assert min(widths) >= (found["edges"][-1] - found["edges"][0]) / BARS / 2
+
+
 def test_no_edge_is_a_number_that_nobody_has_written():
     found = of(np.concatenate([np.zeros(500), CHANCE.random(500)]), [0.0])
     assert found["edges"][0] == 0.0

@@ -104,17 +104,20 @@ class TestTheMostTellingChange:
     def test_is_an_end_where_the_middle_stayed(self):
         rows = np.concatenate([np.full(900, 10.0), np.arange(100.0) / 10])
         told = self.told(rows, np.concatenate([np.full(600, 10.0), np.arange(400.0) / 40]))
-        assert told.startswith("lowest 5 % up to ")
+        assert told.startswith("5 % lie below ")
 
     def test_is_what_is_missing(self):
         told = self.told(np.arange(1000.0), [None] * 500 + [1.0, 900.0] * 250)
         assert told == "missing 0 % → 50 %"
 
     def test_is_the_value_that_changed_most(self):
-        assert self.told(["a", "b"] * 500, ["a"] * 1000) == "<bdi>a</bdi> 50 % → 100 %"
+        assert self.told(["a", "b"] * 500, ["a"] * 1000) == "<bdi>a</bdi>: 50 % → 100 %"
+
+    def test_is_the_value_too_where_few_numbers_keep_their_median(self):
+        assert self.told(np.array([0, 0, 0, 1] * 250), np.array([0, 0, 1, 0, 1] * 250)) == "<bdi>0</bdi>: 75 % → 60 %"
 
     def test_is_what_nobody_had_seen(self):
-        assert self.told(["a", "b"] * 500, ["c"] * 1000) == "unseen values 0 % → 100 %"
+        assert self.told(["a", "b"] * 500, ["c"] * 1000) == "unseen values: 0 % → 100 %"
 
     def test_is_beyond_what_the_reference_held(self):
         assert self.told(np.arange(1000.0), np.arange(1000.0) * 60 + 1000) == "median 499 → &gt;999 ↑"

@@ -190,13 +190,16 @@ def _range(edges: Sequence[float], cumulated: Sequence[int]) -> tuple[float, flo
 
 
 def _borders(edges: Sequence[float], low: float, high: float, bars: int) -> list[float]:
-    """Edges next to those of equal bars; where cells are wider than a bar, the bar is as wide as the cell."""
-    found = {low, high}
+    """Edges next to those of equal bars, none narrower than half of one; a cell wider than a bar is a bar."""
+    least = (high / 2 - low / 2) / bars  # half of a bar; the whole range may be beyond all floats
+    found = [low]
     for number in range(1, bars):
         target = low * (1 - number / bars) + high * (number / bars)
         place = bisect_left(edges, target)
-        found.add(min(edges[max(0, place - 1) : place + 1], key=lambda edge: abs(edge / 2 - target / 2)))
-    return sorted(edge for edge in found if low <= edge <= high)
+        border = min(edges[max(0, place - 1) : place + 1], key=lambda edge: abs(edge / 2 - target / 2))
+        if border - found[-1] >= least and high - border >= least:
+            found.append(border)
+    return [*found, high]
 
 
 def _sides(reference: Column, current: Column, before: Sequence[int], after: Sequence[int]) -> dict[str, list[float]]:

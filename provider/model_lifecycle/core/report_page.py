@@ -15,7 +15,6 @@ from model_lifecycle.core.report_plots import (
     change,
     missing,
     most_telling,
-    moved,
     name_of,
     number,
     percent,
@@ -246,8 +245,8 @@ def _scores(column: Mapping[str, Any]) -> str:
 
 def _under(column: Mapping[str, Any]) -> str:
     histogram = column["histogram"]
-    told = [f"median {middle}"] if (middle := moved(column)) else []
-    told += [f"missing {rows}"] if (rows := missing(column)) else []
+    told = [] if histogram["kind"] == "categories" else [most_telling(column)]
+    told += [f"missing {rows}"] if (rows := missing(column)) and f"missing {rows}" not in told else []
     told += [f"of another type {percent(other)}"] if (other := column["current"].get("mismatched")) else []
     words: dict[str, Callable[[], str]] = {
         "below": lambda: f"below {_end(histogram, 0)}",
@@ -258,7 +257,7 @@ def _under(column: Mapping[str, Any]) -> str:
         pair = histogram.get(end) if histogram.get("kind") != "categories" else None
         if pair and max(pair.values()) >= 0.0005:
             told.append(f"{word()}: {change(pair['reference'], pair['current'])}")
-    return f"<p class=dim>{'; '.join(told)}</p>" if told else ""
+    return f"<p class=dim>{'; '.join(filter(None, told))}</p>" if any(told) else ""
 
 
 def _end(histogram: Mapping[str, Any], place: int) -> str:

@@ -29,7 +29,7 @@ TOLD = 0.1
 
 SPACE = "\N{NO-BREAK SPACE}"
 SIDES = ("reference", "current")
-QUANTILES = {"median": "median", "p05": "lowest 5 % up to", "p95": "highest 5 % from"}
+QUANTILES = {"median": "median", "p05": "5 % lie below", "p95": "5 % lie above"}
 
 
 def text(value: object, most: int = NAME) -> str:
@@ -85,16 +85,24 @@ def most_telling(column: Mapping[str, Any]) -> str:
     """The one change that says most about a column: what is missing, where its middle or an end went, which value."""
     if abs(column["current"]["missing"] - column["reference"]["missing"]) >= TOLD:
         return f"missing {missing(column)}"
-    if moved(column):
+    histogram = column.get("histogram", {})
+    few = histogram.get("kind") == "values" and column["reference"].get("median") == column["current"].get("median")
+    if moved(column) and not few:
         name = max(QUANTILES, key=lambda one: _distance(column, one) * (3 if one == "median" else 1))
         return f"{QUANTILES[name]} {moved(column, name)}"
-    histogram = column.get("histogram", {})
-    if histogram.get("kind") != "categories" or not histogram["labels"]:
+    return _value(histogram)
+
+
+def _value(histogram: Mapping[str, Any]) -> str:
+    """The value whose share has changed most; empty if there is none."""
+    if not histogram.get("labels"):
         return ""
-    before, after, unseen = histogram["reference"][0], histogram["current"][0], histogram["unseen"]["current"]
-    if unseen > abs(after - before):
-        return f"unseen values {change(histogram['unseen']['reference'], unseen)}"
-    return f"<bdi>{text(histogram['labels'][0], 30)}</bdi> {change(before, after)}"
+    before, after = histogram["reference"], histogram["current"]
+    most = max(range(len(before)), key=lambda place: abs(after[place] - before[place]))
+    unseen = histogram["unseen"]
+    if unseen["current"] > abs(after[most] - before[most]):
+        return f"unseen values: {change(unseen['reference'], unseen['current'])}"
+    return f"<bdi>{text(histogram['labels'][most], 30)}</bdi>: {change(before[most], after[most])}"
 
 
 def _distance(column: Mapping[str, Any], name: str) -> float:
