@@ -1,4 +1,4 @@
-"""Folders with the mode that was asked for, and names brought to disk."""
+"""Folders with the mode that was asked for, whole files, locks, and names brought to disk."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from model_lifecycle.stores.disk import make_folders
+from model_lifecycle.stores.disk import locked, make_folders, replace_file
 
 
 def test_parents_get_the_mode_too(tmp_path: Path) -> None:
@@ -48,3 +48,30 @@ def test_every_folder_is_synced_before_the_rename_and_its_parent_after(tmp_path:
     ]
     assert calls[2].startswith("renameat2")
     assert f"{top}/m/stage/data/x" in trace.read_text().partition('"RENAME')[0]
+
+
+def test_a_file_is_replaced_as_a_whole_with_the_mode_that_was_asked_for(tmp_path: Path) -> None:
+    for text, mode in (("old", 0o600), ("new", 0o644)):
+        replace_file(tmp_path / "a", text, mode)
+        assert ((tmp_path / "a").read_text(), (tmp_path / "a").stat().st_mode & 0o777) == (text, mode)
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_file_that_cannot_be_replaced_stays_and_nothing_lies_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("old")
+    with pytest.raises(UnicodeEncodeError):
+        replace_file(tmp_path / "a", "\ud800")
+    assert (tmp_path / "a").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_lock_is_held_by_one_and_free_after_it(tmp_path: Path) -> None:
+    with locked(tmp_path / "lock", 1), pytest.raises(TimeoutError), locked(tmp_path / "lock", 0.05):
+        pass
+    with locked(tmp_path / "lock", 0.05):
+        pass
+
+
+def test_a_lock_where_no_file_can_be_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), locked(tmp_path / "nowhere" / "lock", 1):
+        pass

@@ -33,6 +33,7 @@ from model_lifecycle.hooks.serving import VersionState
 from model_lifecycle.hooks.session import url_path
 from model_lifecycle.hooks.staging import stage_into, writing
 from model_lifecycle.stores.base import ModelStore
+from model_lifecycle.stores.disk import replace_file
 
 STAGED = ".staged"
 GRACE = 30.0
@@ -168,7 +169,8 @@ class NamedVersions(ABC):
 
     def _write(self, model: str, version: int, state: VersionState, reason: str | None = None) -> None:
         with writing(self._state_file(model, version)):
-            write_whole(self._state_file(model, version), {"state": state, "reason": reason, "at": time.time()})
+            value = {"state": state, "reason": reason, "at": time.time()}
+            replace_file(self._state_file(model, version), json.dumps(value))
 
     def _read(self, path: Path) -> tuple[VersionState, str | None] | None:
         try:
@@ -201,7 +203,7 @@ class MlServerVersions(NamedVersions):
         uri = f"../{STAGED}/{model}/{version}"  # the server may see the repository under another path
         parameters = {"version": str(version), "uri": uri}
         settings = {"name": name, "implementation": self.implementation, "parameters": parameters}
-        write_whole(folder / "model-settings.json", settings)
+        replace_file(folder / "model-settings.json", json.dumps(settings))
 
     def disable(self, model: str, version: int) -> None:
         """Remove the settings."""
@@ -247,14 +249,6 @@ class KServeVersions(NamedVersions):
         except Unavailable:
             return VersionState.LOADING
         return VersionState.READY
-
-
-def write_whole(path: Path, value: Any) -> None:
-    """Write JSON so that a reader finds the old file or the new one, never half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}-{token_hex(8)}")
-    beside.write_text(json.dumps(value))
-    os.replace(beside, path)
 
 
 def _timed_out(error: Unavailable) -> bool:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_random
-
 from model_lifecycle.core.errors import Denied, Invalid, Unavailable
-from model_lifecycle.stores.disk import sync_folder
+from model_lifecycle.stores.disk import locked, replace_file
 
+LOCK = ".lock"
 LOCK_TIMEOUT = 30.0
 """Seconds to wait for another worker that is changing the same router."""
 
@@ -48,20 +45,16 @@ class RouterFolder:
         :raises Unavailable: if another worker holds it for too long; Denied or Invalid if the folder cannot be used.
         """
         self.check()
-        try:
-            file = (self.path / ".lock").open("a")
-        except OSError as error:
-            raise Denied(f"{self.path}/.lock cannot be opened: {error.strerror}", target=self.target) from error
-        with file:
-            attempts = Retrying(
-                retry=retry_if_exception_type(BlockingIOError),
-                wait=wait_random(0.01, 0.1),
-                stop=stop_after_delay(LOCK_TIMEOUT),
-            )
+        with ExitStack() as stack:
             try:
-                attempts(fcntl.flock, file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except RetryError as error:
-                raise Unavailable("another worker is changing this router", target=self.target) from error
+                stack.enter_context(locked(self.path / LOCK, LOCK_TIMEOUT))
+            except TimeoutError as error:
+                message, hint = "another worker is changing this router", f"it holds {self.path / LOCK}"
+                raise Unavailable(message, target=self.target, hint=hint) from error
+            except OSError as error:
+                hint = "let the workers' group write the folder and what is in it, on a file system that has locks"
+                message = f"{self.path / LOCK} cannot be locked: {error.strerror}"
+                raise Denied(message, target=self.target, hint=hint) from error
             yield
 
     def read(self, name: str) -> str:
@@ -74,7 +67,8 @@ class RouterFolder:
         except FileNotFoundError:
             return ""
         except (OSError, UnicodeDecodeError) as error:
-            raise Unavailable(f"{name} cannot be read ({type(error).__name__})", target=self.target) from error
+            message = f"{self.path / name} cannot be read ({type(error).__name__})"
+            raise Unavailable(message, target=self.target) from error
 
     def replace(self, name: str, text: str) -> None:
         """Write a file as a whole, on disk before it has its name; routers watch for the rename.
@@ -82,19 +76,7 @@ class RouterFolder:
         :raises Unavailable: if it cannot be written; the old one stays.
         """
         try:
-            self._replace(name, text)
+            replace_file(self.path / name, text, 0o644)  # the router need not run as the worker does
         except OSError as error:
-            raise Unavailable(f"{name} cannot be written: {error.strerror}", target=self.target) from error
-
-    def _replace(self, name: str, text: str) -> None:
-        with tempfile.NamedTemporaryFile("w", dir=self.path, prefix=f".{name}-", delete=False) as file:
-            try:
-                file.write(text)
-                file.flush()
-                os.fchmod(file.fileno(), 0o644)  # the router need not run as the worker does
-                os.fsync(file.fileno())
-                Path(file.name).replace(self.path / name)
-            except OSError:
-                Path(file.name).unlink(missing_ok=True)
-                raise
-        sync_folder(self.path)
+            message = f"{self.path / name} cannot be written: {error.strerror}"
+            raise Unavailable(message, target=self.target) from error

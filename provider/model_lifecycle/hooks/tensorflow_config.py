@@ -7,17 +7,13 @@ change reads it, writes it and sends it, under a lock that all workers respect.
 
 from __future__ import annotations
 
-import fcntl
-import os
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from secrets import token_hex
 from typing import Any
 
 from model_lifecycle.core.errors import Conflict, Denied, Invalid, NotFound, Unavailable
-from model_lifecycle.stores.disk import sync_folder
+from model_lifecycle.stores.disk import locked, replace_file
 
 FILE = "models.config"
 LOCK = ".models.config.lock"
@@ -41,19 +37,15 @@ class ModelList:
 
         :raises Unavailable: if others change it for so long.
         """
-        end = time.monotonic() + seconds
-        try:
-            fd = os.open(self.path.with_name(LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        except OSError as error:
-            raise self._untouchable(error) from error
-        try:
-            while not _taken(fd):
-                if time.monotonic() > end:
-                    raise Unavailable("other workers change the list of models for too long", target=str(self.path))
-                time.sleep(0.05)
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locked(self.path.with_name(LOCK), seconds))
+            except TimeoutError as error:
+                what, hint = "other workers change the list of models for too long", f"one of them holds {LOCK}"
+                raise Unavailable(what, target=str(self.path), hint=hint) from error
+            except OSError as error:
+                raise self._untouchable(error) from error
             yield
-        finally:
-            os.close(fd)
 
     def read(self) -> Any:
         """The list as it stands.
@@ -79,21 +71,12 @@ class ModelList:
         """Replace the list, all at once."""
         from google.protobuf import text_format
 
-        text = text_format.MessageToString(config)
-        staging = self.path.with_name(f".{FILE}-{token_hex(8)}")
         try:
             # The modes of the old file hold: the server may be another user, whom its owner lets read.
-            with os.fdopen(os.open(staging, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "w") as out:
-                os.fchmod(out.fileno(), self.path.stat().st_mode & 0o777)
-                out.write(text)
-                out.flush()
-                os.fsync(out.fileno())
-            staging.rename(self.path)
-            sync_folder(self.path.parent)
+            mode = self.path.stat().st_mode & 0o777
+            replace_file(self.path, text_format.MessageToString(config), mode)
         except OSError as error:
             raise self._untouchable(error) from error
-        finally:
-            staging.unlink(missing_ok=True)
 
     def entry(self, config: Any, model: str, *, make: bool = False) -> Any:
         """The entry of one model that we may change, or None.
@@ -136,11 +119,3 @@ class ModelList:
             return NotFound(f"there is no model repository {self.path.parent} on this worker", hint=hint)
         kind = Denied if isinstance(error, PermissionError) else Unavailable
         return kind(f"cannot write {self.path}: {error.strerror}", target=str(self.path))
-
-
-def _taken(fd: int) -> bool:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
