@@ -6,6 +6,7 @@ import re
 from importlib import import_module
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -107,6 +108,9 @@ def test_each_scorer_has_a_folder_of_its_own_that_its_connection_names(name: str
     repository, connection = flags(name)["repository"], connections(environment())[conn_id]
     command = [word.replace(repository, str(tmp_path)) for word in services()[name]["command"]]
     parsed = _parser().parse_args(command)
+    store = urlsplit(environment()["AIRFLOW__MODEL_LIFECYCLE__STORE"])
+    assert parsed.log_predictions == f"webhdfs://namenode:9870{store.path}"
+    assert environment(name)["HADOOP_USER_NAME"] == connections(environment())[store.username or ""]["login"]
     assert (connection["host"], connection["port"]) == (f"http://{name}", parsed.port)
     assert connection["extra"]["repository"] == repository
     assert str(Path(repository).parent) in mounts(name)

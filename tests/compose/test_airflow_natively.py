@@ -69,7 +69,7 @@ def test_an_alert_rolls_back_on_a_worker_and_haproxy_leads_to_the_version_before
     print(f"alert to run {started - began:.1f} s, run to rolled back {time.monotonic() - started:.1f} s")
     assert served(composed) == [111.0, 122.0]
     (task,) = api.tasks("alert_rollback", run["dag_run_id"])
-    assert "rolled back" in api.log("alert_rollback", run["dag_run_id"], task["task_id"]).lower()
+    assert "ROLLED_BACK" in api.log("alert_rollback", run["dag_run_id"], task["task_id"])
 
 
 def served(composed: Composed) -> Any:

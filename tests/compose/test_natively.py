@@ -93,6 +93,12 @@ def test_haproxy_leads_to_models_on_both_scorers(composed: Composed):
     staged = [(composed.native.folder / "volumes" / "models" / name[-1] / composed.model).is_dir() for name in SCORERS]
     assert staged == [False, True]
 
+    # What callers asked lies in HDFS when the scorer ends, at the latest.
+    composed.native.servers["scorer-2"].stop(grace=60)
+    logged = f"/webhdfs/v1/models/_predictions/{composed.model}?op=LISTSTATUS"
+    assert answer(composed.native.url("namenode", 9870) + logged)[0] == 200
+    composed.native.servers["scorer-2"].start()
+
 
 class Receiver(HTTPServer):
     """A double of Airflow's API server: it takes what Alertmanager posts and keeps it."""
