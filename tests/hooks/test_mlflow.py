@@ -197,6 +197,7 @@ class TestCredentials:
     ) -> None:
         hook = connect(monkeypatch, host=guarded_server.url, login=ADMIN[0], password=ADMIN[1])
         assert register(hook, model).version == 1
+        assert hook.attach_file(model, 1, "report.html", b"<p>", "text/html").startswith(guarded_server.url)
         assert hook.test_connection()[0]
         assert ADMIN[1] not in f"{hook.version_url(model, 1)}{os.environ.get('MLFLOW_TRACKING_PASSWORD')}"
         hook.session.close()
