@@ -21,7 +21,7 @@ STEP = 15
 
 
 def history(*runs: tuple[int, int, int], gap: int = 0) -> list[int | None]:
-    """A counter's numbers, scrape by scrape: ``(first, per scrape, scrapes)`` of each life; ``gap`` are missed between."""
+    """A counter's numbers, scrape by scrape: ``(first, per scrape, scrapes)`` of each life, ``gap`` missed between."""
     found: list[int | None] = []
     for first, by, scrapes in runs:
         found += [None] * (gap if found else 0) + [first + by * number for number in range(scrapes)]
