@@ -100,7 +100,7 @@ def drift() -> dashboard.Dashboard:
                 "Since when?",
                 "The larger of the two distances of each column. From the line at 0.1 on it counts as drift.",
                 "none",
-                ask(f"max by (column) ({distance}{{{ENDPOINT}}})", "{{column}}"),
+                ask(f'max by (column) ({distance}{{{ENDPOINT}, statistic=~"js|ks"}})', "{{column}}"),
                 width=24,
             ),
             (0.1, YELLOW),
