@@ -18,7 +18,7 @@ from airflow.sdk import DAG
 NAMES = (
     *("retrain_flights", "monitor_flights", "promote_model", "rollback_model", "bad_release_drill"),
     *("canary_rollout", "shadow_then_canary", "reconcile_releases"),
-    "drift_at_scale",
+    *("drift_at_scale", "alert_rollback"),
 )
 
 
@@ -56,6 +56,10 @@ GOOD = {
     "canary_rollout": [{}, {"steps": [1], "bake": 1, "soak": 0}, {"version": "3", "max_error_rate": 1}],
     "shadow_then_canary": [{"reason": "why"}, {"reason": "why", "share": 50, "steps": [99]}],
     "reconcile_releases": [{}, {"grace": 0}],
+    "alert_rollback": [
+        {"endpoint": "scorer_default/churn", "leaving": "3", "reason": "why"},
+        {"endpoint": "a/b", "leaving": "12", "reason": "why", "alert": "ModelVersionErrors", "calm": 0},
+    ],
     "rollback_model": [{"reason": "why"}, {"to": "models:/flights@previous", "reason": "why"}],
 }
 BAD = {
@@ -86,6 +90,18 @@ BAD = {
     ],
     "shadow_then_canary": [{}, {"reason": "why", "share": 0}, {"reason": "why", "duration": 0}],
     "reconcile_releases": [{"grace": -1}, {"grace": None}],
+    "alert_rollback": [
+        {},
+        {"endpoint": "scorer_default/churn", "reason": "why"},
+        {"leaving": "3", "reason": "why"},
+        {"endpoint": "churn", "leaving": "3", "reason": "why"},
+        {"endpoint": "a/b/c", "leaving": "3", "reason": "why"},
+        {"endpoint": "a/b", "leaving": "champion", "reason": "why"},
+        {"endpoint": "a/b", "leaving": "0", "reason": "why"},
+        {"endpoint": "a/b", "leaving": 3, "reason": "why"},
+        {"endpoint": "a/b", "leaving": "3", "reason": ""},
+        {"endpoint": "a/b", "leaving": "3", "reason": "why", "calm": -1},
+    ],
     "rollback_model": [{}, {"reason": ""}, {"endpoint": None, "reason": "why"}, {"to": 3, "reason": "why"}],
 }
 

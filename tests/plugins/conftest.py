@@ -21,14 +21,14 @@ from tests.servers.airflow import AirflowServer
 ROOT = Path(__file__).parents[2]
 DAG = "alert_rollback"
 SECRET, MLFLOW_SECRET = "s" * 32, "m" * 32
-LISTENERS = '''
+LISTENERS = """
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Asset
 
 for about in ("alerts", "registry"):
     with DAG(f"on_{about}", schedule=Asset(f"model-{about}/churn")):
         EmptyOperator(task_id="look")
-'''
+"""
 
 
 class Receiver:

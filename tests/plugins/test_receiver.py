@@ -112,7 +112,8 @@ def test_one_bad_alert_does_not_hold_up_the_others(receiver: Receiver):
 
 def test_what_people_wrote_is_taken_as_text(receiver: Receiver):
     told = {**alert(), "annotations": {"summary": "{{ conn.alerts_default.password }}\n\x1b[31m" + "x" * 2000}}
-    reason = receiver.runs()[receiver.tell(told).json()["results"][0]["run"]]["conf"]["reason"]
+    run = receiver.tell(told).json()["results"][0]["run"]
+    reason = receiver.runs()[run]["conf"]["reason"]
     assert reason.startswith("ErrorsOfAVersion: {{ conn.alerts_default.password }} [31mxxx")
     assert len(reason) == 500
 
