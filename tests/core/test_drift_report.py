@@ -9,7 +9,7 @@ from model_lifecycle.core.checks import Limit, Measurement, Verdict
 from model_lifecycle.core.drift import PREDICTION, compare
 from model_lifecycle.core.drift_report import LARGE, MAX_NAME, OTHERS, SMALL_BARS, drift_report
 from model_lifecycle.core.profile import Profile, profile
-from tests.core.reports import HOSTILE, many, report_of, table, valid
+from tests.core.reports import HOSTILE, report_of, table, valid, wide
 
 
 def test_the_report_says_what_drifted_how_much_and_why():
@@ -78,7 +78,7 @@ def test_what_is_plainly_broken_comes_first():
 
 
 def test_every_drifted_column_has_bars_the_least_changed_fewer_and_some_of_the_others_too():
-    report = report_of(*many())
+    report = wide()
     bars = [len(column.get("histogram", {}).get("reference", [])) for column in report["columns"]]
     assert report["drifted"] == 300
     assert min(bars[:300]) >= 10
