@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,7 +13,7 @@ from model_lifecycle.operators.deploy import DeployModelOperator
 from model_lifecycle.operators.register import RegisterModelOperator
 from model_lifecycle.operators.upload import UploadModelOperator
 from tests import models
-from tests.compose.native import Native
+from tests.compose.native import Native, answer
 from tests.compose.stack import RUNNERS
 from tests.operators.life import SCORER, context
 
@@ -32,6 +33,12 @@ class Composed:
     def address(self) -> str:
         """What callers ask."""
         return f"{self.native.url('haproxy', 8080)}/v2/models/{self.model}/infer"
+
+    def listed(self, path: str) -> list[str]:
+        """What lies in a folder of HDFS."""
+        status, body = answer(f"{self.native.url('namenode', 9870)}/webhdfs/v1{path}?op=LISTSTATUS")
+        assert status == 200, body
+        return [one["pathSuffix"] for one in json.loads(body)["FileStatuses"]["FileStatus"]]
 
     def version(self, offset: float) -> str:
         """Make, upload and register a version; returns its model URI."""

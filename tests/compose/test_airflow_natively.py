@@ -71,6 +71,10 @@ def test_an_alert_rolls_back_on_a_worker_and_haproxy_leads_to_the_version_before
     (task,) = api.tasks("alert_rollback", run["dag_run_id"])
     assert "ROLLED_BACK" in api.log("alert_rollback", run["dag_run_id"], task["task_id"])
 
+    # What callers asked lies in HDFS when the scorer ends, at the latest.
+    airflow.native.servers["scorer-1"].stop(grace=60)
+    assert composed.listed(f"/models/_predictions/{composed.model}")
+
 
 def served(composed: Composed) -> Any:
     status, body = answer(composed.address, infer(composed.model).body.encode())
