@@ -7,7 +7,17 @@ import pytest
 from model_lifecycle.core.checks import Limit, Verdict, overall
 from model_lifecycle.core.drift import PREDICTION
 from model_lifecycle.core.errors import Invalid
-from model_lifecycle.core.monitoring import DEFAULT_CHECKS, Drift, Health, Quality, Window
+from model_lifecycle.core.joining import Joined
+from model_lifecycle.core.monitoring import (
+    DEFAULT_CHECKS,
+    Coverage,
+    Drift,
+    Estimated,
+    Health,
+    Quality,
+    Slices,
+    Window,
+)
 from model_lifecycle.core.profile import profile
 
 ROWS = 2000
@@ -93,3 +103,82 @@ def test_absolute_limits_are_judged_beside_the_comparison():
 def test_a_tolerance_cannot_be_negative():
     with pytest.raises(Invalid, match="negative"):
         Quality(tolerance=-0.1)
+
+
+def joined(labelled: int, expected: int, **counts: int) -> Joined:
+    return Joined([1] * labelled + [None] * (expected - labelled), **counts)
+
+
+@pytest.mark.parametrize(
+    ("of", "coverage", "labels", "words"),
+    [
+        (joined(90, 100), Verdict.PASS, Verdict.PASS, "90 of 100"),
+        (joined(70, 100), Verdict.INCONCLUSIVE, Verdict.PASS, "70 of 100"),
+        (joined(0, 100), Verdict.NO_DATA, Verdict.PASS, "0 of 100"),
+        (joined(0, 100, without_prediction=40), Verdict.NO_DATA, Verdict.PASS, "40 labels are of no logged prediction"),
+        (joined(0, 0), Verdict.NO_DATA, Verdict.NO_DATA, "old enough"),
+        (joined(90, 100, contradicted=1, twice=50), Verdict.PASS, Verdict.PASS, "90 of 100"),
+        (joined(90, 100, contradicted=1, unparsable=1), Verdict.PASS, Verdict.ERROR, "90 of 100"),
+        (joined(90, 100, ambiguous=10), Verdict.PASS, Verdict.ERROR, "90 of 100"),
+    ],
+)
+def test_coverage_and_the_labels_themselves_are_judged_first(of, coverage, labels, words):
+    found = Coverage().judge(window(joined=of))
+    assert verdicts(found) == {"coverage": coverage, "labels": labels}
+    assert words in found[0].reason
+
+
+def test_every_odd_label_is_named():
+    _, labels = Coverage().judge(window(joined=joined(90, 100, contradicted=2, twice=3, unparsable=4)))
+    assert "3 twice, 2 contradicted, 4 unparsable" in labels.reason
+    assert labels.details["contradicted"] == 2
+
+
+def test_an_endpoint_that_was_asked_has_no_coverage():
+    assert verdicts(Coverage().judge(window())) == {"coverage": Verdict.NO_DATA}
+
+
+def test_logged_versions_are_compared_over_the_same_time_though_on_other_rows():
+    good = window(fallback=None)
+    bad = ([1 - label for label in good.labels], good.predictions)
+    assert verdicts(Quality().judge(window(fallback=None, others=bad)))["log_loss"] is Verdict.PASS
+    worse = window(fallback=None, labels=bad[0], others=(good.labels, good.predictions))
+    assert verdicts(Quality().judge(worse))["log_loss"] is Verdict.FAIL
+
+
+def test_drift_is_that_of_all_answers_labelled_or_not():
+    moved = {"x": [9.0] * ROWS, PREDICTION: [0.5] * ROWS}
+    assert verdicts(Drift().judge(window(seen=moved)))["feature_drift"] is Verdict.FAIL
+
+
+def test_quality_is_estimated_until_labels_come_and_says_what_it_assumes():
+    full = window()
+    waiting = window(unlabelled=full.predictions)
+    (found,) = Estimated(tolerance=0.1).judge(waiting)
+    assert (found.verdict, found.critical) == (Verdict.PASS, False)
+    assert "assumes covariate shift only" in found.reason
+    assert found.details["low"] < found.value < found.details["high"]
+    unsure = window(unlabelled=[0.5] * ROWS)
+    assert Estimated().judge(unsure)[0].verdict is Verdict.FAIL
+    assert overall(Estimated().judge(unsure)) is Verdict.NO_DATA  # it decides nothing
+    assert Estimated("accuracy").judge(window(unlabelled=[0.5] * ROWS))[0].verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize(
+    ("fields", "verdict"),
+    [
+        ({}, Verdict.NO_DATA),
+        ({"unlabelled": [0.5] * 100}, Verdict.INCONCLUSIVE),
+        ({"unlabelled": [0.5] * 900, "past": ([0, 1], [0.1, 0.2])}, Verdict.INCONCLUSIVE),
+        ({"unlabelled": [0.999] * 900}, Verdict.INCONCLUSIVE),
+    ],
+)
+def test_where_there_is_no_ground_for_an_estimate_there_is_none(fields, verdict):
+    assert Estimated().judge(window(**fields))[0].verdict is verdict
+
+
+def test_slices_take_inputs_and_other_columns():
+    of = window(groups={"shop": ["a", "b"] * (ROWS // 2)})
+    names = {one.check for one in Slices(["shop"], "brier").judge(of)}
+    assert names == {"brier[shop=a]", "brier[shop=b]"}
+    assert Slices(["x"], "brier", min_samples=10).judge(of)

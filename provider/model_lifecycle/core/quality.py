@@ -126,7 +126,7 @@ def compare(
         _check_kinds(truth, answers)
     gain = _gain(kind, truth, ours, theirs, alpha)
     details.update(gain)
-    few = _too_few(kind, truth, min_samples)
+    few = too_few(kind, truth, min_samples)
     verdict = Verdict.INCONCLUSIVE if few else _verdict(gain["low"], gain["high"], margin)
     return answer(verdict, few or _reason(metric, details), gain["candidate"]["value"])
 
@@ -164,10 +164,10 @@ def compare_apart(
         if not kind.defined(truth) or not kind.defined(truth, answers):
             return answer(Verdict.NO_DATA, f"{metric} is not defined on the {len(truth)} rows of the {name}")
         _check_kinds(truth, answers)
-        found.append((*influence(kind, truth, answers), _too_few(kind, truth, min_samples)))
+        found.append((*influence(kind, truth, answers), too_few(kind, truth, min_samples)))
     (value, rows, few), (other, other_rows, other_few) = found
     sign = 1.0 if kind.name in HIGHER_IS_BETTER else -1.0
-    reach = normal_quantile(1 - alpha) * (_error(rows) ** 2 + _error(other_rows) ** 2) ** 0.5
+    reach = normal_quantile(1 - alpha) * (error_of(rows) ** 2 + error_of(other_rows) ** 2) ** 0.5
     gain = sign * (value - other)
     details |= {"candidate": _evidence(value, rows, alpha), "champion": _evidence(other, other_rows, alpha)}
     details |= {"improvement": gain, "low": gain - reach, "high": gain + reach}
@@ -209,11 +209,11 @@ def _evidence(value: float, rows: NDArray[np.float64], alpha: float) -> dict[str
 
 def _interval(value: float, rows: NDArray[np.float64], alpha: float) -> tuple[float, float]:
     """The normal interval of a value whose error is the mean of these rows."""
-    reach = normal_quantile(1 - alpha) * _error(rows)
+    reach = normal_quantile(1 - alpha) * error_of(rows)
     return value - reach, value + reach
 
 
-def _error(rows: NDArray[np.float64]) -> float:
+def error_of(rows: NDArray[np.float64]) -> float:
     """The standard error of a value that each row moves by so much."""
     return float((rows @ rows / (len(rows) * max(1, len(rows) - 1))) ** 0.5)
 
@@ -224,7 +224,8 @@ def _verdict(low: float, high: float, margin: float) -> Verdict:
     return Verdict.FAIL if high < margin else Verdict.INCONCLUSIVE
 
 
-def _too_few(kind: Metric, truth: Any, min_samples: int) -> str | None:
+def too_few(kind: Metric, truth: Any, min_samples: int) -> str | None:
+    """Why these rows are too few for an interval to hold, or None."""
     if len(truth) < min_samples:
         return f"{kind.name} rests on {len(truth)} of at least {min_samples} rows"
     rarer = kind.rarer(truth)
