@@ -21,14 +21,6 @@ from tests.servers.airflow import AirflowServer
 ROOT = Path(__file__).parents[2]
 DAG = "alert_rollback"
 SECRET, MLFLOW_SECRET = "s" * 32, "m" * 32
-LISTENERS = """
-from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import DAG, Asset
-
-for about in ("alerts", "registry"):
-    with DAG(f"on_{about}", schedule=Asset(f"model-{about}/churn")):
-        EmptyOperator(task_id="look")
-"""
 
 
 class Receiver:
@@ -83,7 +75,7 @@ def receiver_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflo
     dags = folder / "dags"
     dags.mkdir()
     shutil.copy(ROOT / "dags" / f"{DAG}.py", dags)
-    (dags / "listeners.py").write_text(LISTENERS)
+    shutil.copy(ROOT / "tests" / "plugins" / "listening.py", dags)
     # The tests' own Airflow has no scheduler to be healthy: the API server is asked alone.
     with AirflowServer(folder / "airflow", dags=dags, components=()) as server:
         server.command("dags", "reserialize")
