@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from model_lifecycle.core.columns import MAX_TEXT, Values, join_values, plain_text, read_numbers
+from model_lifecycle.core.columns import MAX_TEXT, Values, edges_of, join_values, plain_text, read_numbers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,7 +43,7 @@ def _read(array: Any, labels: Sequence[Any] | None) -> Values:
     if kinds.is_dictionary(kind):
         values = _read_dictionary(array, labels)
     elif kinds.is_floating(kind) or kinds.is_integer(kind) or kinds.is_decimal(kind):
-        values = _read_numbers(array)
+        values = _read_numbers(array, labels)
     elif kinds.is_boolean(kind):
         true = array.true_count
         tally = {"True": true, "False": len(array) - array.null_count - true}
@@ -52,7 +52,7 @@ def _read(array: Any, labels: Sequence[Any] | None) -> Values:
         return _read(array.dictionary_encode(), labels)
     elif not kinds.is_null(kind):
         values.strange = len(array) - array.null_count
-    values.null = values.rows - len(values.numbers) - values.nan - values.texts.total() - values.unlisted
+    values.null = values.rows - values.counted - values.nan - values.texts.total() - values.unlisted
     values.null -= values.booleans.total() + values.strange
     return values
 
@@ -79,7 +79,7 @@ def _is_text(kind: Any) -> bool:
     return any(is_kind(kind) for is_kind in (*known, kinds.is_fixed_size_binary))
 
 
-def _read_numbers(array: Any) -> Values:
+def _read_numbers(array: Any, labels: Sequence[Any] | None) -> Values:
     import numpy as np
     import pyarrow.types as kinds
 
@@ -88,7 +88,7 @@ def _read_numbers(array: Any) -> Values:
         numbers: NDArray[Any] = np.array([float(item) for item in present.to_pylist()], dtype=np.float64)
     else:
         numbers = present.to_numpy(zero_copy_only=False)
-    values = read_numbers(numbers)
+    values = read_numbers(numbers, edges_of(labels))
     values.rows = len(array)
     return values
 
