@@ -30,13 +30,13 @@ SECOND = timedelta(seconds=1)
 CANARY = Canary(steps=(50,), bake=6 * SECOND, soak=SECOND, interval=SECOND, pause=60 * SECOND)
 HASTY = Canary(steps=(50,), bake=3 * SECOND, soak=SECOND, interval=SECOND, pause=3 * SECOND)
 LABELS = '{model="$model", version="$version"}'
-# [query]
+# [START query]
 ERRORS = Query(
     "errors_in_prometheus",
     f"(sum(rate(scorer_errors_total{LABELS}[5s])) or vector(0)) / sum(rate(scorer_requests_total{LABELS}[5s]))",
     maximum=0.05,
 )
-# [/query]
+# [END query]
 SLOWNESS = Query(
     "p95_in_prometheus",
     f"histogram_quantile(0.95, sum by (le) (rate(scorer_request_seconds_bucket{LABELS}[5s])))",
