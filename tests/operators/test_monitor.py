@@ -116,10 +116,14 @@ def monitor_log(life: Life, labels: pd.DataFrame | None, **more: Any) -> dict[st
     path = life.folder / "labels.parquet"
     if labels is not None:
         labels.to_parquet(path)
+    given = {
+        "predictions": "log://",
+        "labels": str(path) if labels is not None else None,
+        "checks": [Quality("mae", tolerance=0.05)],
+    }
     task = MonitorModelOperator(
-        task_id="monitor", endpoint=life.endpoint, target="label", store=life.store_uri,
-        **{"predictions": "log://", "labels": str(path) if labels is not None else None, "checks": [Quality("mae", tolerance=0.05)], **more},
-    )  # fmt: skip
+        task_id="monitor", endpoint=life.endpoint, target="label", store=life.store_uri, **{**given, **more}
+    )
     return task.execute(context("monitor"))
 
 

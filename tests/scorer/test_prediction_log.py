@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,9 @@ from hdfs import InsecureClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from model_lifecycle.core.errors import Invalid
+from model_lifecycle.core.monitoring import Coverage
 from model_lifecycle.core.prediction_log import is_sampled
+from model_lifecycle.operators.logged import Labels, LoggedPredictions
 from model_lifecycle.scorer.log_tables import Record
 from model_lifecycle.scorer.metrics import Metrics
 from model_lifecycle.scorer.prediction_log import MAX_HELD, LogSettings, PredictionLog
@@ -268,6 +270,25 @@ def test_the_id_is_the_protocols_else_the_callers_header_else_one_of_ours(loggin
     assert "x-request-id" not in unicode.headers
     found = rows_of(store, "body-1", "head-2", hostile.json()["id"], "\u03b1-7")
     assert [row["input.x"] for row in sorted(found, key=lambda row: row["input.x"])] == [1, 2, 3, 4]
+
+
+def test_labels_that_come_later_find_what_the_scorer_logged(logging: tuple[Logging, Path], tmp_path: Path):
+    scorer, store = logging
+    start = datetime.now(UTC)
+    ids = [scorer.ask(number).json()["id"] for number in range(30)]
+    rows_of(store, *ids)
+    lines = [f"{name},{number + 101}" for number, name in enumerate(ids[:20])]
+    (tmp_path / "labels.csv").write_text("\n".join(["request_id,label", *lines]))
+    logged = LoggedPredictions(store.as_uri(), "churn", start, datetime.now(UTC) + timedelta(hours=1), ["x"])
+    labels = Labels(str(tmp_path / "labels.csv"), "label", numeric=True)
+    window = logged.window(1, None, labels, datetime.now(UTC))
+    assert sorted(zip(window.labels, window.predictions, strict=True)) == [(n + 101, n + 101) for n in range(20)]
+    assert len(window.unlabelled) == 10
+    assert verdicts_of(Coverage(0.9).judge(window)) == ["INCONCLUSIVE", "PASS"]
+
+
+def verdicts_of(found: list[Any]) -> list[str]:
+    return [str(one.verdict) for one in found]
 
 
 def test_smoke_requests_and_requests_that_fail_are_no_callers_predictions(logging: tuple[Logging, Path]):
