@@ -19,7 +19,15 @@ from tests.fixtures_archives import (  # noqa: F401
 from tests.fixtures_life import life, scorer_server  # noqa: F401
 from tests.fixtures_metrics import prometheus_connection, prometheus_server, pushgateway_server  # noqa: F401
 from tests.fixtures_mlflow import mlflow_connection, mlflow_server  # noqa: F401
-from tests.fixtures_routers import envoy_connection, envoy_server, haproxy_connection, haproxy_server  # noqa: F401
+from tests.fixtures_routers import (  # noqa: F401
+    connect_router,
+    envoy_connection,
+    envoy_server,
+    haproxy_connection,
+    haproxy_server,
+    own_model,
+    small_backend,
+)
 from tests.fixtures_serving import mlflow_slots, mlserver_server, supervisor_server  # noqa: F401
 from tests.servers.hdfs import HdfsCluster
 

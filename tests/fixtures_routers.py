@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import uuid4
 
 import pytest
 
+from model_lifecycle.hooks.router import RouterHook, router_hook
+from model_lifecycle.testing.small_backends import SmallBackend
 from tests.servers.envoy import EnvoyServer
 from tests.servers.haproxy import HaproxyServer
 
@@ -44,3 +49,34 @@ def envoy_connection(envoy_server: EnvoyServer, monkeypatch: pytest.MonkeyPatch)
     """The id of an Airflow connection to the shared Envoy, for the extra ``router_conn_id``."""
     monkeypatch.setenv("AIRFLOW_CONN_ENVOY_DEFAULT", envoy_server.connection)
     return "envoy_default"
+
+
+@pytest.fixture(scope="module")
+def small_backend() -> Iterator[SmallBackend]:
+    """A version's own server, which says that it is version 1."""
+    server = SmallBackend(1)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def own_model(hook: RouterHook, small_backend: SmallBackend) -> str:
+    """A model of the module's own ``hook``: two versions on one server, of which the first has all traffic."""
+    name = f"own-{uuid4().hex[:12]}"
+    hook.attach(name, 1, small_backend.url)
+    hook.attach(name, 2, small_backend.url)
+    hook.route(name, {1: 100})
+    return name
+
+
+@pytest.fixture
+def connect_router(monkeypatch: pytest.MonkeyPatch) -> Callable[..., RouterHook]:
+    """Make a hook for a connection to a router, of which some fields or extras are changed."""
+
+    def connect(connection: str, **changes: Any) -> RouterHook:
+        value = json.loads(connection)
+        value["extra"].update(changes.pop("extra", {}))
+        monkeypatch.setenv("AIRFLOW_CONN_ROUTER_CHANGED", json.dumps({**value, **changes}))
+        return router_hook("router_changed")
+
+    return connect
