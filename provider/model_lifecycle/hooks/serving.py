@@ -142,7 +142,7 @@ class RoutableHook(ServingHook):
     def address(self, model: str, version: int) -> str:
         """The URL of one READY version's own prediction call, ``http://host:port/path``.
 
-        :raises NotFound: if the version is not loaded.
+        :raises NotFound: if the version is not loaded, where the server has to be asked for the URL.
         """
 
     @abstractmethod
