@@ -67,6 +67,7 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": "Model Lifecycle",
                 "python-modules": [
                     "model_lifecycle.sensors.artifact",
+                    "model_lifecycle.sensors.drift",
                     "model_lifecycle.sensors.health",
                     "model_lifecycle.sensors.ready",
                     "model_lifecycle.sensors.version",
@@ -77,6 +78,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": "Model Lifecycle",
                 "python-modules": [
+                    "model_lifecycle.triggers.drift",
                     "model_lifecycle.triggers.health",
                     "model_lifecycle.triggers.poll",
                     "model_lifecycle.triggers.release",

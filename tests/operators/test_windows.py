@@ -1,22 +1,14 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from model_lifecycle.core.errors import Invalid
-from model_lifecycle.operators.windows import Windows, window_id, window_of
+from model_lifecycle.operators.windows import Windows, window_of
 from model_lifecycle.stores.local import local_store
 from tests.operators.life import context
-
-
-def test_names_of_windows_sort_as_the_windows_do_in_any_time_zone() -> None:
-    moment = datetime(2013, 2, 1, 1, tzinfo=timezone(timedelta(hours=2)))
-    assert window_id(moment) == "20130131T230000Z"
-    assert window_id(datetime(2013, 2, 1)) == "20130201T000000Z"
-    hours = [datetime(2012, 12, 31, tzinfo=UTC) + timedelta(hours=hour) for hour in range(50)]
-    assert sorted(map(window_id, hours)) == list(map(window_id, hours))
 
 
 @pytest.mark.parametrize("given", ["2013-02-01", "2013-02-01T00:00:00+00:00", datetime(2013, 2, 1), None, ""])

@@ -16,8 +16,9 @@ from airflow.sdk import Context
 from model_lifecycle.core.checks import Measurement, Verdict, log_evidence, report
 from model_lifecycle.core.errors import Corrupt, Invalid, NotFound
 from model_lifecycle.core.models import ModelVersion
+from model_lifecycle.core.windows import check_kind, merged_folder, verdict_folder, window_id
 from model_lifecycle.operators.reports import DriftReportLink, file_report
-from model_lifecycle.operators.windows import KINDS, MERGED, ProfilingBase, Windows, window_id, window_of
+from model_lifecycle.operators.windows import ProfilingBase, Windows, window_of
 
 if TYPE_CHECKING:
     from model_lifecycle.core.drift import ColumnDrift
@@ -83,7 +84,7 @@ class ModelDriftOperator(ProfilingBase):
         if trained is None:
             raise Invalid("nothing to compare with is named", hint="pass model_uri= or reference=")
         seen = self._merged(store)
-        merged = store.keep_document(f"{windows.name}/{window_id(start)}/{MERGED}", seen.to_json())
+        merged = store.keep_document(merged_folder(windows.name, window_id(start)), seen.to_json())
         looked = self._look(windows, start, trained, seen)
         persisted = self._keep(windows, start, trained, looked)
         result = report(
@@ -104,8 +105,7 @@ class ModelDriftOperator(ProfilingBase):
         return result
 
     def _check_arguments(self) -> None:
-        if self.window not in KINDS:
-            raise Invalid(f"{ascii(self.window)[:100]} is no window", hint=f"known are {', '.join(KINDS)}")
+        check_kind(self.window)
         if type(self.consecutive) is not int or self.consecutive < 1:
             raise Invalid(f"consecutive is {self.consecutive!r}", hint="give a number of windows, at least 1")
         if self.metrics_conn_id and not (self.endpoint and self.model_uri):
@@ -155,26 +155,25 @@ class ModelDriftOperator(ProfilingBase):
         Only verdicts about the same reference count: a new version begins anew.
         """
         cells = sha256(trained.to_json()).hexdigest()
+        before = list(islice(windows.before(start), self.consecutive - 1))
+        enough = looked.failed and len(before) == self.consecutive - 1
+        persisted = enough and all(self._failed(windows, window, cells) for window in before)
         value = {
             "schema": SCHEMA,
             "reference": cells,
             "compared_with": looked.compared_with,
             "failed": looked.failed,
+            "persisted": persisted,
             "drifted": looked.columns,
             "verdicts": {one.check: str(one.verdict) for one in looked.found},
         }
         data = json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
-        windows.store.keep_document(f"{windows.name}/{window_id(start)}/{self._verdict()}", data)
-        before = list(islice(windows.before(start), self.consecutive - 1))
-        enough = len(before) == self.consecutive - 1
-        return looked.failed and enough and all(self._failed(windows, window, cells) for window in before)
-
-    def _verdict(self) -> str:
-        return f"verdict-{self.window}"
+        windows.store.keep_document(verdict_folder(windows.name, window_id(start), self.window), data)
+        return persisted
 
     def _failed(self, windows: Windows, window: str, cells: str) -> bool:
         try:
-            uri = windows.store.newest_document(f"{windows.name}/{window}/{self._verdict()}")
+            uri = windows.store.newest_document(verdict_folder(windows.name, window, self.window))
             kept = json.loads(windows.store.read_document(uri))
             return bool(kept["failed"]) and kept["reference"] == cells
         except NotFound:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Context
 
 from model_lifecycle.core.errors import Invalid
+from model_lifecycle.core.windows import window_id
 from model_lifecycle.hooks.data import list_data
-from model_lifecycle.operators.windows import REFERENCE, ProfilingBase, window_id, window_of
+from model_lifecycle.operators.windows import REFERENCE, ProfilingBase, window_of
 
 if TYPE_CHECKING:
     from model_lifecycle.core.profile import Profile

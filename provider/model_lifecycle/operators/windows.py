@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from airflow.sdk import Context
 from model_lifecycle.core.errors import Invalid, NotFound
 from model_lifecycle.core.models import ModelUri, ModelVersion
 from model_lifecycle.core.names import check_name
+from model_lifecycle.core.windows import WINDOW, merged_folder, parse_start, window_id
 from model_lifecycle.operators.base import ModelLifecycleOperator
 from model_lifecycle.operators.register import PROFILE_NAME
 
@@ -21,16 +21,6 @@ if TYPE_CHECKING:
 
 REFERENCE = "reference"
 """The folder of profiles that belong to no window."""
-MERGED = "merged"
-KINDS = ("training", "previous", "last_week", "last_year")
-"""What a window may be compared with."""
-
-_WINDOW = re.compile(r"\d{8}T\d{6}Z")
-
-
-def window_id(start: datetime) -> str:
-    """The name of the window that begins then; names sort as their windows do."""
-    return f"{(start if start.tzinfo else start.replace(tzinfo=UTC)).astimezone(UTC):%Y%m%dT%H%M%SZ}"
 
 
 def window_of(given: str | datetime | None, context: Context) -> datetime:
@@ -40,10 +30,7 @@ def window_of(given: str | datetime | None, context: Context) -> datetime:
     """
     moment: Any = given or context.get("data_interval_start")
     if isinstance(moment, str) and moment not in ("None", ""):
-        try:
-            moment = datetime.fromisoformat(moment)
-        except ValueError as error:
-            raise Invalid(f"{ascii(moment)[:100]} is no time", hint="write it as 2013-02-01T00:00:00+00:00") from error
+        return parse_start(moment)
     if not isinstance(moment, datetime):
         raise Invalid("this run has no data interval, so its window is unknown", hint="pass window_start=")
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
@@ -58,7 +45,7 @@ class Windows:
     def before(self, start: datetime) -> Iterator[str]:
         """The windows before another, the latest first."""
         names = self.store.document_folders(self.name)
-        yield from reversed([one for one in names if _WINDOW.fullmatch(one) and one < window_id(start)])
+        yield from reversed([one for one in names if WINDOW.fullmatch(one) and one < window_id(start)])
 
     def compared(self, kind: str, start: datetime) -> tuple[str, str]:
         """The window that another is compared with, and the URI of its merged profile.
@@ -71,7 +58,7 @@ class Windows:
             return self._previous(start)
         window = window_id(start - timedelta(days=7) if kind == "last_week" else _year_before(start))
         try:
-            return window, self.store.newest_document(f"{self.name}/{window}/{MERGED}")
+            return window, self.store.newest_document(merged_folder(self.name, window))
         except NotFound as error:
             message = f"{self.name} has no profile of {window}, which is {kind} of {window_id(start)}"
             raise NotFound(message, target=self.store.uri) from error
@@ -79,7 +66,7 @@ class Windows:
     def _previous(self, start: datetime) -> tuple[str, str]:
         for window in self.before(start):
             try:
-                return window, self.store.newest_document(f"{self.name}/{window}/{MERGED}")
+                return window, self.store.newest_document(merged_folder(self.name, window))
             except NotFound:
                 continue
         raise NotFound(f"{self.name} has no profile of a window before {window_id(start)}", target=self.store.uri)
