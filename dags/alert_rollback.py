@@ -40,7 +40,8 @@ with DAG(
     dag_id="alert_rollback",
     description="Roll back the version that an alert is about, if it still serves",
     schedule=None,
-    default_args={"retries": 3, "retry_delay": timedelta(seconds=10)},
+    # The same firing starts no second run, so this one goes on trying for half an hour while a system is away.
+    default_args={"retries": 90, "retry_delay": timedelta(seconds=20)},
     params={
         "endpoint": Param(
             type="string",
