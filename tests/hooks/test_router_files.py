@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from model_lifecycle.core.errors import Invalid, Unavailable
+from model_lifecycle.core.errors import Denied, Invalid, Unavailable
 from model_lifecycle.hooks import router_files
 from model_lifecycle.hooks.router_files import RouterFolder
 
@@ -81,3 +81,9 @@ def test_a_file_that_cannot_be_written_is_unavailable_and_the_old_one_stays(fold
 def test_a_path_that_is_no_folder_is_invalid():
     with pytest.raises(Invalid):
         RouterFolder(Path("/nowhere"), ("a.map",), "here").check()
+
+
+def test_a_folder_that_cannot_be_locked_is_denied_and_says_where(folder):
+    (folder.path / ".lock").mkdir()
+    with pytest.raises(Denied, match=r"\.lock cannot be locked: Is a directory"), folder.lock():
+        pass
