@@ -97,12 +97,17 @@ def test_intervals_limits_and_estimates_come_along():
         False,
         {"estimated": True, "assumption": "calibrated", "low": 0.6},
     )
+    slower = Measurement("mae[a=b]", Verdict.FAIL, 0.7, 50, "", False, {"low": 0.01, "high": 0.02, "min_coverage": 0.8})
     rival = Measurement(
         "log_loss", Verdict.PASS, 0.4, 50, "", True, {"low": -1, "candidate": {"low": 0.3, "high": 0.5}}
     )
-    found = {one["check"]: one for one in report_of(table(600), table(600), [quality, guess, rival])["measurements"]}
+    found = {
+        one["check"]: one for one in report_of(table(600), table(600), [quality, guess, slower, rival])["measurements"]
+    }
     assert found["accuracy"] | {"low": 0.82, "high": 0.84, "minimum": 0.8, "estimated": False} == found["accuracy"]
     assert found["roc_auc"] | {"estimated": True, "assumption": "calibrated", "critical": False} == found["roc_auc"]
+    assert found["mae[a=b]"].keys().isdisjoint({"low", "high"}), "an interval of a difference is not that of the value"
+    assert found["mae[a=b]"]["minimum"] == 0.8
     assert (found["log_loss"]["low"], found["log_loss"]["high"]) == (0.3, 0.5)
 
 

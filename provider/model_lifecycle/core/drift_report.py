@@ -121,9 +121,7 @@ def _side(column: Column) -> dict[str, Any]:
 def _measurement(one: Measurement) -> dict[str, Any]:
     """A measurement without the evidence that stands elsewhere in the report."""
     details = one.details
-    interval = details.get("candidate") if isinstance(details.get("candidate"), Mapping) else details
-    numbers = {"low": interval.get("low"), "high": interval.get("high")} if interval else {}
-    numbers |= {name: details.get(name) for name in ("minimum", "maximum")}
+    limits = {"minimum": details.get("minimum", details.get("min_coverage")), "maximum": details.get("maximum")}
     texts = {name: details.get(name) for name in ("assumption", "slice")}
     return {
         "check": short(one.check, MAX_NAME),
@@ -132,10 +130,21 @@ def _measurement(one: Measurement) -> dict[str, Any]:
         "samples": one.samples,
         "reason": short(one.reason, MAX_REASON),
         "critical": one.critical,
-        "estimated": bool(details.get("estimated")),
-        **{name: value for name, number in numbers.items() if (value := _finite(number)) is not None},
+        "estimated": bool(details.get("estimated") or details.get("assumption")),
+        **_interval(one),
+        **{name: value for name, number in limits.items() if (value := _finite(number)) is not None},
         **{name: short(text, MAX_REASON) for name, text in texts.items() if isinstance(text, str)},
     }
+
+
+def _interval(one: Measurement) -> dict[str, float]:
+    """The interval of the value; some checks tell that of a difference instead, which does not hold the value."""
+    of_candidate = one.details.get("candidate")
+    told = of_candidate if isinstance(of_candidate, Mapping) else one.details
+    low, high, value = (_finite(number) for number in (told.get("low"), told.get("high"), one.value))
+    if low is None or high is None or value is None or not low <= value <= high:
+        return {}
+    return {"low": low, "high": high}
 
 
 def _finite(value: Any) -> float | None:

@@ -179,7 +179,7 @@ def _check(one: Mapping[str, Any]) -> str:
     marks = " <span class=b>estimated, no labels</span>" if one["estimated"] else ""
     marks += "" if one["critical"] else " <small class=dim>does not decide</small>"
     why = text(one["reason"], 500) + (f" <small class=dim>{_limits(one)}</small>" if _limits(one) else "")
-    if "assumption" in one:
+    if "assumption" in one and one["assumption"] not in one["reason"]:
         why += f" <small class=dim>Assumes: {text(one['assumption'], 300)}</small>"
     mark = " class=y" if verdict in {"FAIL", "ERROR"} else ""
     check = text(one["check"]) + (f" <small class=dim>{text(one['slice'])}</small>" if "slice" in one else "")
