@@ -335,6 +335,10 @@ class TestPublish:
             hook.publish("monitor", {}, [Sample("a", 1.0)])
             assert "Authorization" not in double.headers[1]
 
+    def test_a_connection_of_the_pushgateway_that_is_not_there_is_told(self, monkeypatch):
+        with pytest.raises(Invalid, match="there is no connection gateway:9091 .* -> the extra pushgateway is a URL"):
+            connect(monkeypatch, 1, extra={"pushgateway": "gateway:9091"}).publish("monitor", {}, [])
+
     def test_a_secret_in_the_address_of_the_pushgateway_is_refused(self, monkeypatch):
         hook = connect(monkeypatch, 1, extra={"pushgateway": f"http://u:{SECRET}@gateway:9091"})
         with pytest.raises(Invalid, match="holds more than a host and a path") as caught:

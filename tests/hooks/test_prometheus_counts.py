@@ -131,6 +131,7 @@ class TestOwnExpressions:
         ("counts", "message"),
         [
             ("sum(x)", "no object of expressions"),
+            ("[1]", "no object of expressions"),
             ({"wishes": "x"}, "no object of expressions"),
             ({"requests": 3}, "no object of expressions"),
             ({"errors": "x"}, "no expression for requests"),
@@ -141,6 +142,13 @@ class TestOwnExpressions:
     def test_what_is_no_set_of_expressions_is_refused(self, counts, message):
         with pytest.raises(Invalid, match=message):
             CountQueries({"counts": counts}, "t")
+
+    def test_the_text_of_an_object_will_do(self):
+        assert CountQueries({"counts": '{"requests": "x"}'}, "t").expressions("m") == {"requests": "x"}
+
+    def test_a_dot_in_a_models_name_is_no_pattern(self):
+        queries = CountQueries({"counts": {"requests": 'x{m="$model",n=~"$pattern/[0-9]+"}'}}, "t")
+        assert queries.expressions("a.b-1") == {"requests": 'x{m="a.b-1",n=~"a[.]b-1/[0-9]+"}'}
 
     def test_latencies_without_bounds_are_refused(self, connect):
         counts = {

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import urlencode
 
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from airflow.sdk import BaseHook, Connection
 from tenacity import Retrying, retry_if_exception_type, stop_before_delay, wait_random_exponential
 
@@ -28,8 +29,8 @@ from model_lifecycle.hooks.prometheus_answers import Result, number, points, rea
 from model_lifecycle.hooks.prometheus_counts import CountQueries
 from model_lifecycle.hooks.session import ConnectionSession
 
-MAX_ANSWER = 16 * 2**20
-"""Bytes of an answer that are read: some 100,000 series, where one number was asked for."""
+MAX_ANSWER = 4 * 2**20
+"""Bytes of an answer that are read: some 30,000 series, where one number was asked for."""
 AGAIN = 5.0
 """Seconds in which a call that failed is tried again; whoever waits for longer asks again himself."""
 # A wrong expression is 400, one that cannot be evaluated 422; 404 and 405 mean that this is no Prometheus.
@@ -149,7 +150,7 @@ class PrometheusHook(BaseHook, MetricSystemHook):
         if not gateway:
             return Path(folder) if folder else None
         if "://" not in gateway:
-            return ConnectionSession(BaseHook.get_connection(gateway))
+            return ConnectionSession(_connection(gateway))
         # Our login is for Prometheus, and goes nowhere else.
         shared = {name: extra[name] for name in ("verify", "timeout") if name in extra}
         return ConnectionSession(
@@ -189,6 +190,15 @@ class PrometheusHook(BaseHook, MetricSystemHook):
         except Invalid as error:
             message = f"{error.message}, in the expression {_short(expression)}"
             raise Invalid(message, target=self.session.target, hint=error.hint) from error
+
+
+def _connection(conn_id: str) -> Connection:
+    try:
+        found: Connection = BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException as error:
+        hint = "the extra pushgateway is a URL, or the id of a connection"
+        raise Invalid(f"there is no connection {conn_id}", target=conn_id, hint=hint) from error
+    return found
 
 
 def _short(expression: str) -> str:

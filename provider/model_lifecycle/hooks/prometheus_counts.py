@@ -8,6 +8,7 @@ reached before it fell is added again, and an instance that went away keeps its 
 
 from __future__ import annotations
 
+import json
 import math
 from collections import defaultdict
 from collections.abc import Mapping
@@ -41,11 +42,9 @@ class CountQueries:
     """
 
     def __init__(self, extra: Mapping[str, Any], target: str) -> None:
-        own = extra.get("counts") or {}
-        texts = (
-            {name: text for name, text in own.items() if name != "latency_unit"} if isinstance(own, Mapping) else None
-        )
-        if texts is None or any(name not in KINDS or not isinstance(text, str) for name, text in texts.items()):
+        own = _mapping(extra.get("counts"))
+        texts = {name: text for name, text in own.items() if name != "latency_unit"}
+        if any(name not in KINDS or not isinstance(text, str) for name, text in texts.items()):
             hint = f"give expressions for {', '.join(KINDS)}"
             raise Invalid("the extra counts is no object of expressions", target=target, hint=hint)
         if texts and "requests" not in texts:
@@ -61,7 +60,9 @@ class CountQueries:
         """
         check_name(model, "model name")
         if self.own:
-            return {kind: Template(self.own[kind]).safe_substitute(model=model) for kind in KINDS if self.own.get(kind)}
+            # Of the characters that a name may have, only the dot means more in a regular expression.
+            names = {"model": model, "pattern": model.replace(".", "[.]")}
+            return {kind: Template(self.own[kind]).safe_substitute(names) for kind in KINDS if self.own.get(kind)}
         return {kind: self._scorers(kind, model) for kind in KINDS}
 
     def _scorers(self, kind: str, model: str) -> str:
@@ -97,6 +98,15 @@ def lasting(counter: str, by: str) -> str:
     fell = f"(last_over_time({counter}[{MEMORY}] offset {STEP}) > {counter})"
     lost = f"sum by ({by}) (sum_over_time({fell}[{WINDOW}:{STEP}]))"
     return f"{now} + ({lost} or {now} * 0)"
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """The extra as an object; the text of one will do. What is none is an object with a name that is refused."""
+    try:
+        found = json.loads(value) if isinstance(value, str) and value.strip() else value or {}
+    except ValueError:
+        found = None
+    return found if isinstance(found, Mapping) else {"": value}
 
 
 def _unit(value: Any, target: str) -> float:

@@ -8,6 +8,8 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
+from airflow.providers.common.compat.sdk import conf
+
 from model_lifecycle.core.spans import bound
 from model_lifecycle.sensors.base import ModelSensor
 from model_lifecycle.triggers.health import HealthTrigger
@@ -26,7 +28,8 @@ class ModelHealthSensor(ModelSensor):
     :param minimum: the least it may be. :param maximum: the most.
     :param lasting: for how long.
     :param step: between two numbers; the interval of the scrapes, or more.
-    :param metrics_conn_id: the connection of the metric system.
+    :param metrics_conn_id: the connection of the metric system; ``[model_lifecycle] metrics_conn_id`` or
+        ``prometheus_default`` by default.
     :returns: the span with its lowest and highest number, JSON.
     """
 
@@ -41,7 +44,7 @@ class ModelHealthSensor(ModelSensor):
         maximum: float | str | None = None,
         lasting: timedelta = timedelta(minutes=5),
         step: timedelta = timedelta(seconds=15),
-        metrics_conn_id: str = "prometheus_default",
+        metrics_conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -55,7 +58,9 @@ class ModelHealthSensor(ModelSensor):
     def question(self) -> dict[str, Any]:
         """What to ask the metric system."""
         return {
-            "metrics_conn_id": self.metrics_conn_id,
+            "metrics_conn_id": self.metrics_conn_id
+            or conf.get("model_lifecycle", "metrics_conn_id", fallback=None)
+            or "prometheus_default",
             "query": self.query,
             "minimum": bound(self.minimum, "minimum"),
             "maximum": bound(self.maximum, "maximum"),
