@@ -134,6 +134,21 @@ def test_an_archive_that_was_changed_is_a_conflict_and_stays(shelf, spoil):
     assert target.read_bytes() == before
 
 
+@pytest.mark.parametrize(("place", "value"), [(6, 99), (8, 1), (10, 8), (10, 12), (10, 14)])
+def test_an_archive_whose_list_of_contents_is_damaged_is_a_conflict(shelf, place, value):
+    """A version that nobody reads, encryption, and packings: zipfile has an error of its own for each."""
+    uri = shelf.publish()
+    target = shelf.stage(uri)
+    data = bytearray(target.read_bytes())
+    at = data.index(b"PK\x01\x02")
+    while at >= 0:
+        data[at + place] = value
+        at = data.find(b"PK\x01\x02", at + 4)
+    target.write_bytes(bytes(data))
+    with pytest.raises(Conflict, match="if nothing serves from that file, remove it"):
+        shelf.stage(uri)
+
+
 def test_a_newer_handler_of_ours_takes_the_place_of_an_older_one(shelf, monkeypatch):
     uri = shelf.publish()
     ours = model_archive._code

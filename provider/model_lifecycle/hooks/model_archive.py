@@ -17,7 +17,7 @@ from importlib.resources import files
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
-from zipfile import BadZipFile, ZipFile, ZipInfo
+from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from model_lifecycle.core.errors import Conflict, Invalid, NotFound, Untrusted
 from model_lifecycle.core.manifest import Manifest
@@ -30,6 +30,8 @@ from model_lifecycle.stores.folder import mlmodel, signature_of
 
 NUMBERS = {"double", "float", "long", "integer", "boolean"}
 _SHIPPED = ("__init__.py", "handlers/__init__.py", "handlers/columns.py", "handlers/worker.py")
+_NO_ZIP = (BadZipFile, EOFError, RuntimeError)
+"""What zipfile raises for files that are damaged, cut, encrypted, or of a version that it does not know."""
 _HINT = "save the model as TorchScript (torch.jit.script, then mlflow.pytorch or model.pt) or as ONNX"
 
 
@@ -114,7 +116,7 @@ def _check_script(file: Path, model: str) -> None:
     try:
         with ZipFile(file) as archive:
             names = archive.namelist()
-    except BadZipFile:
+    except _NO_ZIP:
         names = []
     if not any(name.endswith("/constants.pkl") for name in names) or not any("/code/" in name for name in names):
         raise Untrusted(f"{file.name} is no TorchScript but a pickle of Python objects", model=model, hint=_HINT)
@@ -204,11 +206,13 @@ def _is_proven(target: Path, manifest: Manifest, version: int) -> bool:
     """
     try:
         with ZipFile(target) as archive:
+            if any(one.compress_type != ZIP_STORED for one in archive.infolist()):
+                raise ValueError("it is packed in another way than ours")
             papers = json.loads(archive.read(PAPERS))
             _prove(archive, papers, manifest)
             code, names = _code(papers["handler"]), set(archive.namelist())
             return all(name in names and archive.read(name) == text.encode() for name, text in code.items())
-    except (BadZipFile, KeyError, TypeError, ValueError, FileNotFoundError) as error:
+    except (*_NO_ZIP, KeyError, TypeError, ValueError, FileNotFoundError) as error:
         raise Conflict(
             f"another artifact, or a changed one, lies at {target}: {error}",
             model=manifest.model,
