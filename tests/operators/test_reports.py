@@ -186,6 +186,21 @@ def test_the_monitor_files_its_report_with_the_live_version_and_leaves_the_link(
     assert result["version"] == report["about"]["version"] == 1
 
 
+def test_a_monitor_that_does_not_ask_for_drift_reports_its_checks_and_no_columns(
+    life: Life,
+    data: str,  # noqa: F811
+    mlflow_server: MlflowServer,
+) -> None:
+    life.deploy(released(life, {"x": [1.0] * 800, "y": [2.0] * 800}))
+    task = MonitorModelOperator(
+        task_id="monitor", endpoint=life.endpoint, data=data, target="label", store=life.store_uri,
+        checks=[Health()],
+    )  # fmt: skip
+    result = task.execute(context("monitor"))
+    report = valid(files_of(mlflow_server, result["drift_report"]["page"])["drift_report.json"].json())
+    assert ([one["check"] for one in report["measurements"]], report["columns"]) == (["health"], [])
+
+
 @pytest.mark.parametrize("kind", [MonitorModelOperator, ModelDriftOperator])
 def test_both_tasks_have_the_button(kind: type[Any]) -> None:
     assert [link.name for link in kind.operator_extra_links] == ["Drift report"]

@@ -211,18 +211,18 @@ class MonitorModelOperator(ModelLifecycleOperator):
         from model_lifecycle.core.monitoring import Drift
         from model_lifecycle.core.profile import profile
 
-        check = next((one for one in self.checks or () if isinstance(one, Drift)), Drift())
-        sides, start = None, context.get("data_interval_start")
-        if window.reference is not None:
+        check = next((one for one in self._checks() if isinstance(one, Drift)), None)
+        sides, start = None, self.window[0] if self.window else context.get("data_interval_start")
+        if check and window.reference is not None:
             sides = window.reference, profile(window.answered(), edges_from=window.reference)
         about = {
             "endpoint": self.endpoint,
-            "window": window_id(start) if start else PurePath(self.data or "log").stem,
+            "window": window_id(window_of(start, context)) if start else PurePath(self.data or "log").stem,
             "data": self.data or self.predictions,
-            "compared_with": "training",
+            "compared_with": "training" if sides else None,
             "rival": f"version {fallback}" if fallback else None,
         }
-        drifts = check.compare(*sides) if sides else []
+        drifts = check.compare(*sides) if check and sides else []
         return file_report(context, self.model_registry(), live, drifts, found, sides=sides, **about)
 
     def _live(self, endpoint: Endpoint, serving: ServingHook) -> ModelVersion:
