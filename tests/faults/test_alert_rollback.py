@@ -136,7 +136,12 @@ def stage(
     addresses = [one.address for one in managers]
     targets = {"scorer": [f"127.0.0.1:{scorer_server.port}"]}
     prometheus = Prometheus(
-        folder / "prometheus", rules=[folder / "rules.yml"], scrape=targets, alertmanagers=addresses
+        folder / "prometheus",
+        rules=[folder / "rules.yml"],
+        scrape=targets,
+        alertmanagers=addresses,
+        # A Prometheus that has just started knows no Alertmanager yet, and tells again after a minute by default.
+        options=["--rules.alert.resend-delay=1s"],
     )
     try:
         airflow.start()
