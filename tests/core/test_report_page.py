@@ -6,9 +6,11 @@ from html.parser import HTMLParser
 import pytest
 
 from model_lifecycle.core.checks import Measurement, Verdict
+from model_lifecycle.core.drift_report import drift_report
 from model_lifecycle.core.errors import Invalid
+from model_lifecycle.core.profile import Profile
 from model_lifecycle.core.report_page import page
-from tests.core.reports import HOSTILE, many, report_of, table, wide
+from tests.core.reports import HOSTILE, many, report_of, table, valid, wide
 
 LIMIT = 300_000
 TAGS = {
@@ -124,6 +126,12 @@ def test_without_drift_or_without_data_it_says_so(rows: int, said: str):
     text = Reader(page(report_of(table(2000), {name: values[:rows] for name, values in table(900).items()}))).text
     assert said in text
     assert "What drifted" not in text
+
+
+def test_a_report_of_checks_alone_says_that_no_column_was_compared():
+    text = Reader(page(valid(drift_report(Profile(), Profile(), [], [])))).text
+    assert "No column was compared" in text
+    assert "0 rows" not in text
 
 
 def test_an_estimate_is_never_shown_as_a_measurement():

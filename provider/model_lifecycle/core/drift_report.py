@@ -46,7 +46,7 @@ def drift_report(
     :param about: what the report is about: endpoint, model, version, window, compared_with, made_at and so on.
     :returns: JSON values, the most changed column first.
     """
-    ranked = sorted(drifts, key=lambda drift: (not drift.finding.alarms, -effect_of(drift), drift.name))
+    ranked = sorted(drifts, key=_rank)
     bars = _bars(ranked)
     columns = [_column(drift, reference, current, units or {}, bars.get(drift.name, 0)) for drift in ranked]
     answer = report(measurements)
@@ -75,6 +75,11 @@ def effect_of(drift: ColumnDrift) -> float:
     if drift.js is None:
         return 1.0 if drift.finding.alarms else 0.0
     return min(1.0, max(drift.js, drift.ks or 0.0, abs(drift.missing or 0.0), drift.new or 0.0))
+
+
+def _rank(drift: ColumnDrift) -> tuple[bool, float, bool, str]:
+    """The most changed first, and of those that changed wholly what is plainly broken."""
+    return not drift.finding.alarms, -effect_of(drift), drift.js is not None, drift.name
 
 
 def _bars(ranked: Sequence[ColumnDrift]) -> dict[str, int]:

@@ -88,7 +88,7 @@ def _head(report: Mapping[str, Any]) -> str:
 def _count(report: Mapping[str, Any]) -> str:
     total = len(report["columns"])
     if not report["compared"]:
-        return "no column could be compared"
+        return "no column could be compared" if total else "no column was compared"
     return f"{report['drifted'] or 'none'} of {total} columns drifted"
 
 
@@ -113,7 +113,7 @@ def _most_changed(drifted: Sequence[Mapping[str, Any]]) -> str:
 
 def _facts(report: Mapping[str, Any]) -> str:
     rows = {side: f"{report['rows'][side]:,} rows" for side in SIDES}
-    facts = [*list(report["about"].items())[:16], ("reference", rows["reference"]), ("current", rows["current"])]
+    facts = [*list(report["about"].items())[:16], *(rows.items() if report["columns"] else ())]
     lines = (
         f"<div><dt>{text(name.replace('_', ' '))}</dt><dd><bdi>{text(value, 200)}</bdi></dd></div>"
         for name, value in facts
