@@ -200,7 +200,12 @@ class Pushgateway(Daemon):
     def __init__(self, folder: Path, web: Mapping[str, Any] | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         port = free_ports()[0]
-        command = ["/usr/bin/prometheus-pushgateway", f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn"]
+        command = [
+            "/usr/bin/prometheus-pushgateway",
+            f"--web.listen-address=127.0.0.1:{port}",
+            "--persistence.file=",  # Debian's would keep what was pushed, for every Pushgateway of this machine
+            "--log.level=warn",
+        ]
         if web is not None:
             (folder / "web.yml").write_text(yaml.safe_dump(dict(web)))
             command.append(f"--web.config.file={folder / 'web.yml'}")
