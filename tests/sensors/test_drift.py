@@ -18,6 +18,7 @@ def test_a_window_is_waited_for_until_it_was_judged(tmp_path: Path) -> None:
         name="flights",
         store=bench.store_uri,
         window_start="2013-02-02T00:00:00+00:00",
+        deferrable=True,
         poke_interval=60,
         timeout=24 * 3600,
     )
