@@ -30,6 +30,11 @@ def alerts() -> list[dict]:
     return [rule for group in groups for rule in group["rules"]]
 
 
+def cases_of_alerts() -> list[dict]:
+    cases = [case for file in HERE.glob("*.test.yml") for case in yaml.safe_load(file.read_text())["tests"]]
+    return [test for case in cases for test in case.get("alert_rule_test", [])]
+
+
 def test_the_rules_are_right():
     promtool("check", "rules", "--lint=all", "--lint-fatal", *RULES)
 
@@ -44,9 +49,7 @@ def test_the_example_configuration_is_right_and_reads_the_rules():
 
 
 def test_every_alert_fires_in_a_test_and_says_what_to_do():
-    cases = yaml.safe_load((HERE / "alert_rules.test.yml").read_text())["tests"]
-    fired = {one["alertname"] for case in cases for one in case["alert_rule_test"] if one["exp_alerts"]}
-    assert {rule["alert"] for rule in alerts()} == fired
+    assert {rule["alert"] for rule in alerts()} == {one["alertname"] for one in cases_of_alerts() if one["exp_alerts"]}
     for rule in alerts():
         assert rule["labels"]["severity"] in {"warning", "critical"}, rule["alert"]
         assert rule["annotations"].keys() == {"summary", "description", "runbook"}, rule["alert"]
@@ -54,8 +57,7 @@ def test_every_alert_fires_in_a_test_and_says_what_to_do():
 
 def test_only_what_names_a_model_and_a_version_asks_for_a_rollback():
     """The labels of an alert are those of its series; the tests of promtool show them."""
-    cases = yaml.safe_load((HERE / "alert_rules.test.yml").read_text())["tests"]
-    labels = [one["exp_labels"] for case in cases for test in case["alert_rule_test"] for one in test["exp_alerts"]]
+    labels = [one["exp_labels"] for test in cases_of_alerts() for one in test["exp_alerts"]]
     rolling = [one for one in labels if one.get("action") == "rollback"]
     assert rolling
     assert all({"model", "version"} <= one.keys() and one["severity"] == "critical" for one in rolling)
