@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import reduce
 from hashlib import sha256
 from itertools import islice
@@ -17,7 +17,9 @@ from model_lifecycle.core.checks import Measurement, Verdict, log_evidence, repo
 from model_lifecycle.core.errors import Corrupt, Invalid, NotFound
 from model_lifecycle.core.models import ModelVersion
 from model_lifecycle.core.windows import check_kind, merged_folder, verdict_folder, window_id
+from model_lifecycle.operators.base import metrics_connection
 from model_lifecycle.operators.reports import DriftReportLink, file_report
+from model_lifecycle.operators.results import publish_result
 from model_lifecycle.operators.windows import ProfilingBase, Windows, window_of
 
 if TYPE_CHECKING:
@@ -44,8 +46,8 @@ class ModelDriftOperator(ProfilingBase):
     :param name: under which windows are kept; the model's name by default.
     :param window_start: when the window begins; the data interval's start by default.
     :param endpoint: ``<serving_conn_id>/<model>``, for the report and for metrics.
-    :param metrics_conn_id: connection of a metric system that the results are published to; needs ``endpoint`` and
-        ``model_uri``.
+    :param metrics_conn_id: connection of the metric system that is told of the results; ``[model_lifecycle]
+        metrics_conn_id`` by default. Needs ``endpoint`` and ``model_uri``.
     :returns: the verdict with its evidence, JSON: also ``drifted``, the columns, ``persisted``, and ``profile``, the
         URI of the merged profile, and ``drift_report``, where the report was filed with the version, if one is named.
     """
@@ -101,7 +103,9 @@ class ModelDriftOperator(ProfilingBase):
         )
         log_evidence(self.log, f"{windows.name} {window_id(start)}", looked.found)
         result["drift_report"] = self._file(context, version, result, looked)
-        self._publish(version, result, looked.drifts)
+        told = metrics_connection(self.metrics_conn_id)
+        if told and version is not None and self.endpoint:
+            publish_result(told, JOB, result, looked.drifts)
         return result
 
     def _check_arguments(self) -> None:
@@ -190,15 +194,6 @@ class ModelDriftOperator(ProfilingBase):
         about["compared_with"] = looked.compared_with or self.window
         registry = self.model_registry()
         return file_report(context, registry, version, looked.drifts, looked.found, sides=looked.sides, **about)
-
-    def _publish(self, version: ModelVersion | None, result: dict[str, Any], drifts: Sequence[ColumnDrift]) -> None:
-        if not self.metrics_conn_id or version is None or not self.endpoint:
-            return
-        from model_lifecycle.core.samples import drift_samples, report_samples
-        from model_lifecycle.hooks.metrics import metrics_hook
-
-        samples = report_samples(result, datetime.now(UTC)) + drift_samples(self.endpoint, version.version, drifts)
-        metrics_hook(self.metrics_conn_id).publish(JOB, {"endpoint": self.endpoint}, samples)
 
 
 @dataclass(frozen=True)

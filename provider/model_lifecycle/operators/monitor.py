@@ -16,11 +16,12 @@ from model_lifecycle.core.prediction_log import REQUEST_ID
 from model_lifecycle.core.windows import window_id
 from model_lifecycle.hooks.serving import ServingHook, VersionState, serving_hook
 from model_lifecycle.operators.asking import Answers
-from model_lifecycle.operators.base import ModelLifecycleOperator
+from model_lifecycle.operators.base import ModelLifecycleOperator, metrics_connection
 from model_lifecycle.operators.data import as_columns, batches, input_columns, read_table, split_labels
 from model_lifecycle.operators.logged import Labels, LoggedPredictions
 from model_lifecycle.operators.register import PROFILE_NAME
 from model_lifecycle.operators.reports import DriftReportLink, file_report
+from model_lifecycle.operators.results import publish_result
 from model_lifecycle.operators.windows import window_of
 from model_lifecycle.stores.ledger import Ledger
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from model_lifecycle.core.monitoring import Check, Window
     from model_lifecycle.core.profile import Profile
 
+JOB = "model_lifecycle_monitor"
 OWN_LOG = "log://"
 """The log that lies in the task's own model store."""
 
@@ -60,13 +62,15 @@ class MonitorModelOperator(ModelLifecycleOperator):
         of logged predictions coverage, quality, drift and an estimate of quality for those without a label.
     :param batch: rows in one request.
     :param max_rows: rows asked about at most, evenly spaced over the data.
+    :param metrics_conn_id: connection of the metric system that is told of the results; ``[model_lifecycle]
+        metrics_conn_id`` by default.
     :returns: the verdict with its evidence, JSON; ``drift_report`` says where the report was filed with the version.
     """
 
     operator_extra_links = (DriftReportLink(),)
     template_fields: Sequence[str] = (
         *ModelLifecycleOperator.template_fields,
-        *("endpoint", "data", "target", "predictions", "labels", "window", "past"),
+        *("endpoint", "data", "target", "predictions", "labels", "window", "past", "metrics_conn_id"),
     )
 
     def __init__(
@@ -86,6 +90,7 @@ class MonitorModelOperator(ModelLifecycleOperator):
         checks: Sequence[Check] | None = None,
         batch: int = 500,
         max_rows: int = 20_000,
+        metrics_conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -103,6 +108,7 @@ class MonitorModelOperator(ModelLifecycleOperator):
         self.checks = checks
         self.batch = batch
         self.max_rows = max_rows
+        self.metrics_conn_id = metrics_conn_id
 
     def perform(self, context: Context, **resumed: Any) -> dict[str, Any]:
         """Gather one window of answers, then judge it."""
@@ -121,6 +127,9 @@ class MonitorModelOperator(ModelLifecycleOperator):
         result = report(found, **about, data=self.data or self.predictions, drifted=drifted)
         log_evidence(self.log, live.uri, found)
         result["drift_report"] = self._file(context, live, window, found, rival)
+        told = metrics_connection(self.metrics_conn_id)
+        if told:
+            publish_result(told, JOB, result)
         return result
 
     def _checks(self) -> list[Check]:
