@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -17,6 +18,7 @@ from model_lifecycle.core.monitoring import (
     Quality,
     Slices,
     Window,
+    judge_window,
 )
 from model_lifecycle.core.profile import profile
 
@@ -126,6 +128,39 @@ def test_coverage_and_the_labels_themselves_are_judged_first(of, coverage, label
     found = Coverage().judge(window(joined=of))
     assert verdicts(found) == {"coverage": coverage, "labels": labels}
     assert words in found[0].reason
+
+
+@pytest.mark.parametrize(
+    ("of", "stands"),
+    [
+        (joined(90, 100), True),
+        (joined(70, 100), False),
+        (joined(0, 100), False),
+        (joined(0, 0), False),
+        (joined(90, 100, contradicted=5), False),
+    ],
+)
+@pytest.mark.parametrize("good", [True, False])
+def test_what_rests_on_labels_that_do_not_stand_neither_passes_nor_fails(of, stands, good):
+    full = window(fallback=None, groups={"shop": ["a", "b"] * (ROWS // 2)})
+    answers = full.predictions if good else [1 - p for p in full.predictions]
+    seen = replace(full, joined=of, predictions=answers, fallback=full.predictions, unlabelled=answers)
+    found = judge_window([Coverage(), Quality(), Slices(["shop"]), Drift(), Estimated()], seen)
+    on_labels = [one for one in found if one.check.startswith("log_loss")]
+    wanted = Verdict.PASS if good else Verdict.FAIL
+    assert {one.verdict for one in on_labels} == {wanted if stands else Verdict.INCONCLUSIVE}
+    assert all(("do not stand (" in one.reason) is not stands for one in on_labels)
+    assert all(stands or f"would be {wanted}" in one.reason for one in on_labels)
+    if not stands:
+        assert overall(found) not in (Verdict.PASS, Verdict.FAIL)
+    alone = [one for check in (Drift(), Estimated()) for one in check.judge(seen)]
+    assert [one for one in found if one not in on_labels][2:] == alone
+
+
+def test_quality_on_too_few_labels_keeps_its_own_reason_and_an_asked_endpoint_needs_no_coverage():
+    few = window(joined=joined(10, 100), labels=[1, 0], predictions=[0.9, 0.1], fallback=None)
+    assert "do not stand" not in judge_window([Coverage(), Quality()], few)[-1].reason
+    assert overall(judge_window(DEFAULT_CHECKS, window())) is Verdict.PASS
 
 
 def test_every_odd_label_is_named():

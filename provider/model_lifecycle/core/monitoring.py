@@ -277,3 +277,23 @@ Check = Health | Quality | Drift | Coverage | Slices | Estimated
 DEFAULT_CHECKS: tuple[Check, ...] = (Health(), Quality(), Drift())
 LOG_CHECKS: tuple[Check, ...] = (Coverage(), Quality(), Drift(), Estimated())
 """What is asked of logged predictions: nobody is asked anything, so there is no health of requests."""
+
+
+def judge_window(checks: Sequence[Check], window: Window) -> list[Measurement]:
+    """What all checks say about a window.
+
+    What rests on labels neither passes nor fails while they do not stand: labels that come first are not like the
+    others, and a wrong table of labels proves nothing. It is INCONCLUSIVE instead, with what it would have been.
+    """
+    judged = [(check, check.judge(window)) for check in checks]
+    labels = [one for check, found in judged if isinstance(check, Coverage) for one in found]
+    wrong = [one for one in labels if one.verdict is not Verdict.PASS] if window.joined is not None else []
+    return [_on(wrong, one) if isinstance(check, Quality | Slices) else one for check, found in judged for one in found]
+
+
+def _on(wrong: Sequence[Measurement], found: Measurement) -> Measurement:
+    if not wrong or found.verdict not in (Verdict.PASS, Verdict.FAIL):
+        return found
+    why = "; ".join(f"{one.check} is {one.verdict}: {one.reason}" for one in wrong)
+    reason = f"its labels do not stand ({why}); on them alone it would be {found.verdict}: {found.reason}"
+    return replace(found, verdict=Verdict.INCONCLUSIVE, reason=reason)

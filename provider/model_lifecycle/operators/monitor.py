@@ -112,6 +112,8 @@ class MonitorModelOperator(ModelLifecycleOperator):
 
     def perform(self, context: Context, **resumed: Any) -> dict[str, Any]:
         """Gather one window of answers, then judge it."""
+        from model_lifecycle.core.monitoring import judge_window
+
         if bool(self.data) == bool(self.predictions):
             raise Invalid("a monitor takes either data or predictions", hint="give one of data= and predictions=")
         endpoint, checks = Endpoint.parse(self.endpoint), self._checks()
@@ -121,7 +123,7 @@ class MonitorModelOperator(ModelLifecycleOperator):
             window, rival = self._logged(context, endpoint, live, checks)
         else:
             window, rival = self._asked(endpoint, serving, live)
-        found = [one for check in checks for one in check.judge(window)]
+        found = judge_window(checks, window)
         drifted = [one.check for one in found if one.check.endswith("drift") and one.verdict == "FAIL"]
         about = {"endpoint": self.endpoint, "version": live.version, "compared_with": rival}
         result = report(found, **about, data=self.data or self.predictions, drifted=drifted)
