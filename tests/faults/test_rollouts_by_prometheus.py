@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from signal import SIGCONT, SIGSTOP
 from typing import Any
 
 import pytest
@@ -135,20 +136,29 @@ def test_prometheus_counts_for_an_endpoint_that_does_not(life: Life, load: Load,
     assert (found.state, found.reason.partition(":")[0]) == (State.ROLLED_BACK, "error_rate")
 
 
-def test_while_prometheus_is_down_nothing_is_promoted_or_rolled_back_and_the_verdict_says_so(
-    life: Life, load: Load, prometheus
+@pytest.mark.parametrize(
+    ("fault", "cure", "word"),
+    [
+        (Prometheus.kill, Prometheus.start, "the connection failed"),
+        (lambda server: server.signal(SIGSTOP), lambda server: server.signal(SIGCONT), "no answer"),
+    ],
+    ids=["down", "slow"],
+)
+def test_while_prometheus_is_away_nothing_is_promoted_or_rolled_back_and_the_verdict_says_so(
+    life: Life, load: Load, prometheus: Prometheus, fault, cure, word
 ):
     uri = made(life, 2)
     task = beside(lambda: release(life, uri, ERRORS))
     wait_for(life, State.BAKING)
-    prometheus.kill()
+    fault(prometheus)
     paused = wait_for(life, State.PAUSED)
-    assert "errors_in_prometheus: POST /api/v1/query: the connection failed" in paused.reason
+    assert "errors_in_prometheus: POST /api/v1/query: " in paused.reason
+    assert word in paused.reason
     assert verdicts(paused) == [Verdict.ERROR]
     time.sleep(3)
     assert life.newest().generation == paused.generation
     assert life.serving.traffic(life.model) == {1: 50, 2: 50}
-    prometheus.start()
+    cure(prometheus)
     task.join()
     assert life.newest().state is State.SUCCEEDED
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -213,3 +215,24 @@ def test_results_are_published_under_the_endpoint_and_the_version(
     assert found["model_lifecycle_check_failed", "feature_drift", None] == 1.0
     assert found["model_lifecycle_drift_distance", "x", "ks"] > 0.1
     assert found["model_lifecycle_drift_distance", "city", "js"] < 0.1
+
+
+ALONE = """
+import sys
+class Absent:
+    def find_spec(self, name, *_):
+        if name.partition(".")[0] in ("pandas", "scipy", "sklearn", "mlflow", "matplotlib"):
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Absent())
+from pathlib import Path
+from tests.operators.windows import Bench
+bench = Bench(Path(sys.argv[1]))
+reference = bench.reference()
+print(bench.day(1, reference)["verdict"], bench.day(2, reference, shift=0.5)["verdict"])
+"""
+
+
+def test_profiles_and_drift_need_numpy_and_pyarrow_and_nothing_else_that_is_heavy(tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", ALONE, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (done.stdout.split()[-2:], done.returncode) == (["PASS", "FAIL"], 0), done.stderr
