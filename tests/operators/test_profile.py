@@ -140,3 +140,29 @@ def test_tables_and_the_store_may_both_lie_in_hdfs(
     assert uri.startswith(f"webhdfs://{host}:{port}{hdfs_root}/models/_profiles/flights/20130201T000000Z/")
     with client.read(uri.split(f"{hdfs_root}/")[1]) as document:
         assert json.loads(document.read())["rows"] == 6000
+
+
+def test_of_a_prediction_log_the_versions_own_answers_count_and_those_of_the_time(life: Life, tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    source = models.linear(life.folder / "model", 2.0)
+    seen = {"x": [float(number % 7) for number in range(60)]}
+    (source / "profile.json").write_bytes(profile({**seen, "prediction": seen["x"]}).to_json())
+    model_uri = life.register(life.upload(source))
+    version = int(model_uri.rpartition("/")[2])
+    moments = pa.array([at(1).replace(minute=number) for number in range(60)], pa.timestamp("us", "UTC"))
+    log = {
+        "request_id": [str(number) for number in range(60)],
+        "row": [0] * 60,
+        "at": moments,
+        "version": [version, version + 1] * 30,
+        "model": ["flights"] * 60,
+        "input.x": seen["x"],
+        "output.y": seen["x"],
+    }
+    file = bench.table("hour", log)
+    assert read(bench, bench.profile(file, model_uri=model_uri)).rows == 30
+    window = [at(1).isoformat(), at(1).replace(minute=10)]
+    found = read(bench, bench.profile(file, model_uri=model_uri, between=window, window_start=at(2)))
+    assert (found.rows, found.columns["prediction"].rows) == (5, 5)
+    with pytest.raises(AirflowFailException, match="a start and an end"):
+        bench.profile(file, model_uri=model_uri, between=window[:1])

@@ -8,13 +8,16 @@ from typing import Any
 from model_lifecycle.core.columns import Values, join_values, read_values
 from model_lifecycle.core.errors import Invalid
 from model_lifecycle.core.profile import Profile, profile
-from model_lifecycle.hooks.tables import Part, Table, open_table
+from model_lifecycle.hooks.predictions import ALL, Only, open_rows
+from model_lifecycle.hooks.tables import Part, Table
 
 Wanted = Callable[[str], bool]
 
 
-def profile_data(uris: Sequence[str], reference: Profile) -> Profile:
+def profile_data(uris: Sequence[str], reference: Profile, only: Only = ALL) -> Profile:
     """Count tables into the cells of a reference; no files at all are a profile of no rows.
+
+    Files of the prediction log are known by their columns: see :mod:`model_lifecycle.hooks.predictions`.
 
     Memory is flat: one column of one row group of Parquet, or one batch of the other formats, at a time.
 
@@ -22,7 +25,7 @@ def profile_data(uris: Sequence[str], reference: Profile) -> Profile:
     """
     made = profile({}, reference)
     for uri in uris:
-        with open_table(uri) as table:
+        with open_rows(uri, only) as table:
             for part in table.parts(reference.columns.__contains__):
                 made = made.merge(profile(_Meant(part, reference) if table.plain else part, reference))
     return made
@@ -68,7 +71,7 @@ class _Whole(Part):
         self.uris, self.rows = uris, dict.fromkeys(uris, 0)
         names: dict[str, None] = {}
         for uri in uris:
-            with open_table(uri) as table:
+            with open_rows(uri) as table:
                 names |= dict.fromkeys(filter(wanted, table.names))
                 self.rows[uri] = sum(_rows(part) for part in table.parts(lambda _: False))
         self.names = list(names)
@@ -81,7 +84,7 @@ class _Whole(Part):
         return join_values([self._of(uri, name) for uri in self.uris])
 
     def _of(self, uri: str, name: str) -> Values:
-        with open_table(uri) as table:
+        with open_rows(uri) as table:
             if name not in table.names:
                 return read_values([None] * self.rows[uri])
             return _column(table, name)

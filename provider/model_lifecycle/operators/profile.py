@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context
@@ -11,6 +12,7 @@ from airflow.sdk import Context
 from model_lifecycle.core.errors import Invalid
 from model_lifecycle.core.windows import window_id
 from model_lifecycle.hooks.data import list_data
+from model_lifecycle.hooks.predictions import Only
 from model_lifecycle.operators.windows import REFERENCE, ProfilingBase, window_of
 
 if TYPE_CHECKING:
@@ -24,18 +26,20 @@ class ProfileDataOperator(ProfilingBase):
     one pass over all rows would give. Run again on the same data, it returns the same URI and writes nothing.
 
     :param data: a file, folder or pattern of Parquet, CSV or Arrow, or several, as
-        :mod:`model_lifecycle.hooks.data` reads them. No files are a profile of no rows.
+        :mod:`model_lifecycle.hooks.data` reads them. No files are a profile of no rows. Of a prediction log, inputs
+        and answers are counted, and only the answers of the version that ``model_uri`` names.
     :param model_uri: the version whose ``profile.json`` gives the cells.
     :param reference: or the URI of a profile that gives them. Without either, the cells are found from the data: the
         result is a reference, which can be compared with and counted into.
     :param columns: only these columns; all of the reference, or of the data, by default.
     :param exclude: none of these columns.
+    :param between: start and end of the answers of a prediction log that count; all by default.
     :param name: under which the profile is kept; the model's name by default.
     :param window_start: when the window begins that the data is of; the data interval's start by default.
     :returns: the profile's URI.
     """
 
-    template_fields: Sequence[str] = (*ProfilingBase.template_fields, "data", "columns", "exclude")
+    template_fields: Sequence[str] = (*ProfilingBase.template_fields, "data", "columns", "exclude", "between")
 
     def __init__(
         self,
@@ -43,12 +47,14 @@ class ProfileDataOperator(ProfilingBase):
         data: str | Sequence[str],
         columns: Sequence[str] | None = None,
         exclude: Sequence[str] = (),
+        between: Sequence[str | datetime] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.data = data
         self.columns = columns
         self.exclude = exclude
+        self.between = between
 
     def perform(self, context: Context, **resumed: Any) -> str:
         """Read, count, keep."""
@@ -56,7 +62,8 @@ class ProfileDataOperator(ProfilingBase):
         windows = self.windows(store, version)
         reference = self.reference_of(store, version)
         window = window_id(window_of(self.window_start, context)) if reference else REFERENCE
-        made = self._counted(self._files(), reference)
+        only = Only(version.version if version else None, self._between(context))
+        made = self._counted(self._files(), reference, only)
         uri = store.keep_document(f"{windows.name}/{window}/{_part(context)}", made.to_json())
         self.log.info("%s rows in %s columns: %s", f"{made.rows:,}", len(made.columns), uri)
         return uri
@@ -65,7 +72,15 @@ class ProfileDataOperator(ProfilingBase):
         given = [self.data] if isinstance(self.data, str) else list(self.data)
         return [file for one in given for file in list_data(one)]
 
-    def _counted(self, files: list[str], reference: Profile | None) -> Profile:
+    def _between(self, context: Context) -> tuple[datetime, datetime] | None:
+        if not self.between:
+            return None
+        if len(self.between) != 2 or not all(self.between):
+            raise Invalid("between has a start and an end", hint="pass two moments")
+        start, end = (window_of(one, context) for one in self.between)
+        return start, end
+
+    def _counted(self, files: list[str], reference: Profile | None, only: Only) -> Profile:
         from model_lifecycle.core.profile import Profile
         from model_lifecycle.hooks.profiles import profile_data, profile_reference
 
@@ -75,7 +90,7 @@ class ProfileDataOperator(ProfilingBase):
             return made
         chosen = Profile(reference.rows, {name: one for name, one in reference.columns.items() if self._wanted(name)})
         self._check(chosen)
-        return profile_data(files, chosen)
+        return profile_data(files, chosen, only)
 
     def _wanted(self, name: str) -> bool:
         return name not in self.exclude and (self.columns is None or name in self.columns)
