@@ -1,7 +1,9 @@
 """Watch the model that serves: roll back when it is sick, train a new one when the world has changed.
 
-Once a month the newest labelled flights go through the live endpoint, as callers' requests do. FAIL brings back the
-version before. Drift alone is no reason to roll back: it asks for a new training.
+Once a month callers ask the endpoint about flights, and its server logs what it answers. The hours of that log become
+profiles, one by one, and are compared with what the version was trained on. Labels come later, and not all: those that
+have come are joined with the answers, and of the others an estimate tells what to expect. FAIL brings back the version
+before. Drift alone is no reason to roll back: it asks for a new training.
 
 The flights end with 2013, so what is newest is known: switched on, the schedule has one run, about the last month. To
 run it by hand, name the month and empty the field *Logical Date*.
@@ -12,19 +14,22 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from airflow.providers.common.compat.sdk import conf
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_current_context, task
 from flights.settings import ENDPOINT, LAST_MONTH, files, judged_month
 from pendulum import datetime
 
-from model_lifecycle.core.monitoring import Drift, Health, Quality
+from model_lifecycle.core.monitoring import Coverage, Estimated, Quality
+from model_lifecycle.operators.drift import ModelDriftOperator
 from model_lifecycle.operators.monitor import MonitorModelOperator
+from model_lifecycle.operators.profile import ProfileDataOperator
 from model_lifecycle.operators.rollback import RollbackModelOperator
 
 with DAG(
     dag_id="monitor_flights",
-    description="Judge the live version on the newest month; roll back on FAIL, train again on drift",
+    description="Judge what the live version answered, as labels come; roll back on FAIL, train again on drift",
     schedule=CronDataIntervalTimetable("@monthly", timezone="UTC"),
     start_date=datetime(2013, LAST_MONTH, 1),
     end_date=datetime(2013, LAST_MONTH, 1),
@@ -52,33 +57,78 @@ with DAG(
 
         context = get_current_context()
         month = judged_month(context["params"], context.get("data_interval_start"))
-        return {"month": month, "file": month_file(month, files() / "data")}
+        start = f"2013-{month:02}-01T00:00:00+00:00"
+        return {"month": month, "start": start, "file": month_file(month, files() / "data")}
+
+    @task
+    def ask(newest: dict[str, Any]) -> dict[str, Any]:
+        """Play the month's callers, and those who learn later how a flight ended. In production nobody needs this task.
+
+        There callers ask for themselves, with an id in each request, the window is the data interval, and labels come
+        from wherever they are known.
+        """
+        from flights.callers import ask_about
+
+        return ask_about(newest["month"], newest["file"], files() / "labels")
+
+    @task
+    def hours(asked: dict[str, Any]) -> list[str]:
+        """The hours of the prediction log that the window touches; the log lies in the model store."""
+        from flights.callers import logged_hours
+
+        return logged_hours(asked, conf.get("model_lifecycle", "store"))
 
     @task.branch
-    def judge(verdict: dict[str, Any]) -> list[str]:
-        """What to do about the verdict; drift and sickness may come together."""
-        actions = ["roll_back"] if verdict["verdict"] == "FAIL" else []
-        return [*actions, "retrain"] if verdict["drifted"] else actions or ["all_is_well"]
+    def judge(asked: dict[str, Any], found: dict[str, Any], verdict: dict[str, Any]) -> list[str]:
+        """What to do; drift and sickness may come together. Requests that failed are sickness, too."""
+        actions = ["roll_back"] if asked["sick"] or verdict["verdict"] == "FAIL" else []
+        return [*actions, "retrain"] if found["persisted"] else actions or ["all_is_well"]
 
-    labels = newest_labels()
+    newest = newest_labels()
+    asked = ask(newest)
+    # [START hours]
+    logged = hours(asked)
+    profile = ProfileDataOperator.partial(
+        task_id="profile",
+        model_uri=asked["model_uri"],
+        name="flights-live",
+        window_start=newest["start"],
+        between=asked["window"],
+    ).expand(data=logged)
+    drift = ModelDriftOperator(
+        task_id="drift",
+        profiles=profile.output,
+        model_uri=asked["model_uri"],
+        name="flights-live",
+        window_start=newest["start"],
+        endpoint=ENDPOINT,
+        consecutive=1,  # this schedule has one run; with more, 2 waits for drift that lasts
+    )
+    # [END hours]
+    # [START monitor]
     monitor = MonitorModelOperator(
         task_id="monitor",
         endpoint=ENDPOINT,
-        data=labels["file"],
+        predictions="log://",
+        labels=asked["labels"],
         target="late",
-        checks=[Health(), Quality("log_loss", tolerance=0.005), Drift()],
+        window=asked["window"],
+        delay=timedelta(0),  # a month is played in seconds; in production the time until flights have landed
+        checks=[Coverage(0.8), Quality("log_loss", tolerance=0.005), Estimated("log_loss", min_samples=100)],
     )
+    # [END monitor]
     roll_back = RollbackModelOperator(
         task_id="roll_back",
         endpoint=ENDPOINT,
-        leaving="{{ ti.xcom_pull('monitor')['version'] }}",
-        reason="{{ ti.xcom_pull('monitor')['reason'] }}",
+        leaving=asked["model_uri"],
+        reason="{{ ti.xcom_pull('ask')['sick'] or ti.xcom_pull('monitor')['reason'] }}",
     )
     retrain = TriggerDagRunOperator(
         task_id="retrain",
         trigger_dag_id="retrain_flights",
-        conf={"month": labels["month"]},
+        conf={"month": newest["month"]},
         logical_date=None,  # it is about the month in conf; dated today it would lie after the schedule's end
-        note="drift of {{ ti.xcom_pull('monitor')['drifted'] | join(', ') }}",
+        note="drift of {{ ti.xcom_pull('drift')['drifted'] | join(', ') }}",
     )
-    judge(monitor.output) >> [roll_back, retrain, EmptyOperator(task_id="all_is_well")]
+    logged >> monitor
+    judge(asked, drift.output, monitor.output) >> [roll_back, retrain, EmptyOperator(task_id="all_is_well")]

@@ -51,7 +51,8 @@ class Servers:
         self.missing = missing_packages()
         self.hdfs = None if self.missing else HdfsCluster(folder / "hdfs")
         self.mlflow = MlflowServer(folder / "mlflow")
-        self.scorer = ScorerServer(folder / "scorer" / "repository", folder / "scorer" / "scorer.log")
+        log = ("--log-predictions", self._log_root, "--log-share", "1", "--log-seconds", "5")
+        self.scorer = ScorerServer(folder / "scorer" / "repository", folder / "scorer" / "scorer.log", *log)
         self.airflow = AirflowServer(
             folder / "airflow",
             dags=ROOT / "dags",
@@ -64,6 +65,11 @@ class Servers:
     def store_uri(self) -> str:
         """The model store as Airflow's configuration names it."""
         return "hdfs://webhdfs_default@/models" if self.hdfs else (self.folder / "models").as_uri()
+
+    @property
+    def _log_root(self) -> str:
+        """The same place as the scorer names it, which logs predictions there."""
+        return f"webhdfs://127.0.0.1:{self.hdfs.ports['nn.http']}/models" if self.hdfs else self.store_uri
 
     @property
     def store(self) -> ModelStore:

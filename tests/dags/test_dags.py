@@ -125,18 +125,23 @@ def test_a_form_refuses_what_does_not(name, fields):
 
 
 @pytest.mark.parametrize(
-    ("verdict", "drifted", "wanted"),
+    ("sick", "verdict", "drifts", "wanted"),
     [
-        ("PASS", [], ["all_is_well"]),
-        ("PASS", ["feature_drift"], ["retrain"]),
-        ("FAIL", [], ["roll_back"]),
-        ("FAIL", ["prediction_drift"], ["roll_back", "retrain"]),
-        ("INCONCLUSIVE", [], ["all_is_well"]),
-        ("NO_DATA", ["feature_drift"], ["retrain"]),
+        ("", "PASS", False, ["all_is_well"]),
+        ("", "PASS", True, ["retrain"]),
+        ("", "FAIL", False, ["roll_back"]),
+        ("", "FAIL", True, ["roll_back", "retrain"]),
+        ("", "INCONCLUSIVE", False, ["all_is_well"]),
+        ("", "NO_DATA", True, ["retrain"]),
+        ("3 of 1500 requests failed", "PASS", False, ["roll_back"]),
+        ("20 of 20 requests failed", "NO_DATA", False, ["roll_back"]),
     ],
 )
-def test_the_monitor_rolls_back_on_fail_alone_and_asks_for_training_on_drift(verdict, drifted, wanted):
-    assert monitor_flights.judge.function({"verdict": verdict, "drifted": drifted}) == wanted
+def test_the_monitor_rolls_back_what_fails_or_answers_badly_and_asks_for_training_on_drift(
+    sick, verdict, drifts, wanted
+):
+    found = monitor_flights.judge.function({"sick": sick}, {"persisted": drifts}, {"verdict": verdict})
+    assert found == wanted
 
 
 @pytest.mark.parametrize("verdict", ["PASS", "FAIL", "INCONCLUSIVE", "NO_DATA", "ERROR"])

@@ -180,12 +180,26 @@ def test_monitor_flights_on_its_schedule_rolls_a_bad_version_back_and_asks_for_a
     monitored, bad, good = hand["monitored"], summary["drill"]["bad_version"], hand["rolled back"]["serving"]
     assert (monitored["run_type"], monitored["state"]) == ("scheduled", "success"), monitored["failures"]
     verdict = monitored["results"]["monitor"]
-    assert (verdict["verdict"], verdict["version"], verdict["compared_with"]) == ("FAIL", bad, good)
-    assert verdict["drifted"]
+    assert (verdict["verdict"], verdict["version"]) == ("FAIL", bad), verdict["reason"]
     acted = {name: monitored["tasks"][name] for name in ("roll_back", "retrain", "all_is_well")}
     assert acted == {"roll_back": "success", "retrain": "success", "all_is_well": "skipped"}
     restored = monitored["results"]["roll_back"]
     assert (restored["state"], restored["abandons"], restored["serving_version"]) == ("ROLLED_BACK", bad, good)
+
+
+def test_monitor_flights_judges_what_the_scorer_logged_on_hdfs_as_labels_come(summary, hand):
+    asked, drift, verdict = (hand["monitored"]["results"][name] for name in ("ask", "drift", "monitor"))
+    bad = summary["drill"]["bad_version"]
+    assert (asked["sick"], asked["model_uri"]) == ("", f"models:/flights/{bad}")
+    assert drift["rows"] == asked["answered"] >= 1000
+    assert (drift["verdict"], drift["persisted"], drift["compared_with"]) == ("FAIL", True, "training")
+    assert "sched_hour" in drift["drifted"]
+    found = {one["check"]: one for one in verdict["measurements"]}
+    assert found.keys() == {"coverage", "labels", "log_loss", "estimated_log_loss"}
+    assert found["coverage"]["samples"] == asked["answered"]
+    assert 0.8 < found["coverage"]["value"] < 0.9
+    assert (found["coverage"]["verdict"], found["log_loss"]["verdict"]) == ("PASS", "FAIL")
+    assert found["estimated_log_loss"]["samples"] > 100
 
 
 def test_the_training_that_the_monitor_asked_for_runs_to_its_end(summary, hand):
