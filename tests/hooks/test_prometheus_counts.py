@@ -18,6 +18,8 @@ from tests.servers.prometheus import Prometheus, backfill
 
 SCRAPES = 200
 STEP = 15
+NEWEST = time.time() // STEP * STEP
+"""When the last scrape was, in seconds since 1970; one moment for all tests, however long they take."""
 
 
 def history(*runs: tuple[int, int, int], gap: int = 0) -> list[int | None]:
@@ -50,7 +52,7 @@ EXPECTED = {
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     server = Prometheus(tmp_path_factory.mktemp("counted"))
-    begin = time.time() - time.time() % STEP - STEP * (SCRAPES - 1)
+    begin = NEWEST - STEP * (SCRAPES - 1)
     series = {}
     for model, instances in HISTORIES.items():
         for instance, values in instances.items():
@@ -95,11 +97,12 @@ def test_errors_refusals_and_latencies_are_counted_by_the_same_rule(connect):
 
 def test_a_restart_between_two_looks_costs_no_count_and_invents_none(connect, prometheus):
     """What a release does: it keeps the counts of its beginning, and later asks for what came after."""
-    now = time.time() - time.time() % STEP
     expression = quote(CountQueries({}, "t").expressions("restarted")["requests"])
     before, after = (
         Counts(
-            int(float(prometheus.api(f"/api/v1/query?query={expression}&time={now - back}")["result"][0]["value"][1]))
+            int(
+                float(prometheus.api(f"/api/v1/query?query={expression}&time={NEWEST - back}")["result"][0]["value"][1])
+            )
         )
         for back in (STEP * 150, 0)
     )
