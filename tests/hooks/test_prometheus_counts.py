@@ -18,8 +18,6 @@ from tests.servers.prometheus import Prometheus, backfill
 
 SCRAPES = 200
 STEP = 15
-NEWEST = time.time() // STEP * STEP
-"""When the last scrape was, in seconds since 1970; one moment for all tests, however long they take."""
 
 
 def history(*runs: tuple[int, int, int], gap: int = 0) -> list[int | None]:
@@ -50,9 +48,15 @@ EXPECTED = {
 
 
 @pytest.fixture(scope="module")
-def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+def newest() -> float:
+    """When the last scrape was, in seconds since 1970; one moment for all tests, however long they take."""
+    return time.time() // STEP * STEP
+
+
+@pytest.fixture(scope="module")
+def prometheus(tmp_path_factory: pytest.TempPathFactory, newest: float) -> Iterator[Prometheus]:
     server = Prometheus(tmp_path_factory.mktemp("counted"))
-    begin = NEWEST - STEP * (SCRAPES - 1)
+    begin = newest - STEP * (SCRAPES - 1)
     series = {}
     for model, instances in HISTORIES.items():
         for instance, values in instances.items():
@@ -95,17 +99,15 @@ def test_errors_refusals_and_latencies_are_counted_by_the_same_rule(connect):
     assert found.latency[0.0015] == pytest.approx(requests / 4, abs=3)
 
 
-def test_a_restart_between_two_looks_costs_no_count_and_invents_none(connect, prometheus):
+def test_a_restart_between_two_looks_costs_no_count_and_invents_none(prometheus, newest):
     """What a release does: it keeps the counts of its beginning, and later asks for what came after."""
     expression = quote(CountQueries({}, "t").expressions("restarted")["requests"])
-    before, after = (
-        Counts(
-            int(
-                float(prometheus.api(f"/api/v1/query?query={expression}&time={NEWEST - back}")["result"][0]["value"][1])
-            )
-        )
-        for back in (STEP * 150, 0)
-    )
+
+    def counted(at: float) -> Counts:
+        found = prometheus.api(f"/api/v1/query?query={expression}&time={at}")["result"]
+        return Counts(int(float(found[0]["value"][1])))
+
+    before, after = counted(newest - STEP * 150), counted(newest)
     assert after.since(before).requests == EXPECTED["restarted"] - before.requests
     assert before.requests == 2 * 2 * (SCRAPES - 1 - 150)
 
