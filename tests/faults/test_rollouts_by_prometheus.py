@@ -29,6 +29,8 @@ from tests.servers.scorer import ScorerServer
 
 SECOND = timedelta(seconds=1)
 CANARY = Canary(steps=(50,), bake=6 * SECOND, soak=SECOND, interval=SECOND, pause=60 * SECOND)
+PATIENT = Canary(steps=(50,), bake=60 * SECOND, soak=SECOND, interval=SECOND, pause=60 * SECOND)
+"""Time enough on a slow machine; what fails ends it."""
 HASTY = Canary(steps=(50,), bake=3 * SECOND, soak=SECOND, interval=SECOND, pause=3 * SECOND)
 LABELS = '{model="$model", version="$version"}'
 # [START query]
@@ -107,10 +109,10 @@ def shown(server: Prometheus, expression: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("worse", "query"), [({"share": 0.5}, ERRORS), ({"seconds": 0.1}, SLOWNESS)], ids=["failing", "slow"]
+    ("worse", "query"), [({"share": 0.5}, ERRORS), ({"seconds": 1.0}, SLOWNESS)], ids=["failing", "slow"]
 )
 def test_a_version_that_only_prometheus_sees_is_worse_goes_back(life: Life, load: Load, prometheus, worse, query):
-    found = release(life, made(life, 2, **worse), query)
+    found = release(life, made(life, 2, **worse), query, strategy=PATIENT)
     assert found.state is State.ROLLED_BACK
     assert found.reason.startswith(f"{query.name}: ")
     assert life.serving.traffic(life.model) == {1: 100}
@@ -132,7 +134,9 @@ def test_a_good_version_goes_all_the_way_and_prometheus_shows_where_it_stands(li
 
 def test_prometheus_counts_for_an_endpoint_that_does_not(life: Life, load: Load, prometheus, monkeypatch):
     monkeypatch.setattr(OpenInferenceHook, "counts_requests", False)
-    found = release(life, made(life, 2, share=0.6), Check("error_rate", hard_maximum=0.2, min_samples=50))
+    found = release(
+        life, made(life, 2, share=0.6), Check("error_rate", hard_maximum=0.2, min_samples=50), strategy=PATIENT
+    )
     assert (found.state, found.reason.partition(":")[0]) == (State.ROLLED_BACK, "error_rate")
 
 
