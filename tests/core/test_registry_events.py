@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from model_lifecycle.core.errors import Invalid
-from model_lifecycle.core.payloads import read_payload
 from model_lifecycle.core.registry_events import MODEL_ENTITIES, event_of
+from model_lifecycle.plugins.payloads import read_payload
 from tests.models import quiet
 
 

@@ -16,10 +16,10 @@ from airflow.providers.common.compat.sdk import conf
 
 from model_lifecycle.core.alerts import Alert, event_key, rollback_params
 from model_lifecycle.core.errors import Denied, Invalid, ModelLifecycleError, Unavailable
-from model_lifecycle.core.payloads import LONGEST, read_payload
 from model_lifecycle.core.registry_events import event_of
 from model_lifecycle.core.senders import check_bearer, check_signature
 from model_lifecycle.hooks.alerts import AlertsHook
+from model_lifecycle.plugins.payloads import LONGEST, read_payload
 from model_lifecycle.plugins.runs import record_event, start_run
 
 if TYPE_CHECKING:

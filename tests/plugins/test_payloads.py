@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_lifecycle.core.errors import Invalid
-from model_lifecycle.core.payloads import read_payload
+from model_lifecycle.plugins.payloads import read_payload
 
 ANY = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
