@@ -38,6 +38,8 @@ class Answering:
         return self.known.get(expression)
 
     def counts(self, model: str) -> dict[int, Counts]:
+        if self.fault:
+            raise self.fault
         return {1: Counts(90), 2: Counts(10)}
 
 
@@ -107,3 +109,17 @@ def test_the_evidence_of_a_state_holds_what_every_query_was_answered():
     one.measure(release)
     look = one.evidence(release, State.JUDGING)["looks"][0]
     assert look["answers"]["queue"] == {"candidate": 3.0, "baseline": None, "fault": ""}
+
+
+@pytest.mark.parametrize("fault", [Unavailable("nobody answers"), Invalid("a page about something else")])
+def test_counts_that_cannot_be_had_are_an_error_of_the_release_and_not_of_the_task(fault):
+    found = measuring(Answering({}, fault), counts=False).measure(baking(Check("error_rate")))
+    assert [one.verdict for one in found if one.check == "counts"] == [Verdict.ERROR]
+    assert str(fault) in found[-1].reason
+
+
+def test_the_way_back_asks_no_metric_system():
+    release = baking(Check("error_rate"))
+    assert "counts" not in measuring(Answering({}, Unavailable("away")), counts=False).evidence(
+        release, State.ROLLING_BACK
+    )

@@ -58,7 +58,7 @@ class Measuring:
         if watch.is_due(release, self.clock()):
             try:
                 watch.look(release, self.clock(), self._counts(release), self._answers(release))
-            except Unavailable as error:
+            except ModelLifecycleError as error:
                 watch.fault = f"the counts cannot be had: {error}"
         return watch.measure(release, self.clock())
 
