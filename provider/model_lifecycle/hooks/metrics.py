@@ -6,9 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
+from airflow.providers.common.compat.sdk import conf
+
 from model_lifecycle.core.counts import Counts
 from model_lifecycle.core.samples import Sample
 from model_lifecycle.hooks.finding import find_hook, wrong_kind
+
+DEFAULT_CONNECTION = "prometheus_default"
+"""Whom those ask who cannot go on without a metric system."""
 
 
 class MetricsHook(ABC):
@@ -80,3 +85,9 @@ def metrics_hook(conn_id: str) -> MetricSystemHook:
     if not isinstance(hook, MetricSystemHook):
         raise wrong_kind(conn_id, "is no metric system", "prometheus")
     return hook
+
+
+def metrics_connection(given: str | None) -> str | None:
+    """The metric system that a task tells and asks: the connection given, or that of the configuration, or None."""
+    named = given if given not in (None, "", "None") else conf.get("model_lifecycle", "metrics_conn_id", fallback=None)
+    return str(named) if named else None

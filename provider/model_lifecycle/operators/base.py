@@ -73,12 +73,6 @@ class ModelLifecycleOperator(BaseOperator):
         return registry_hook(self.registry_connection())
 
 
-def metrics_connection(given: str | None) -> str | None:
-    """The metric system that a task tells and asks: the connection given, or that of the configuration, or None."""
-    named = given if given not in (None, "", "None") else conf.get(SECTION, "metrics_conn_id", fallback=None)
-    return str(named) if named else None
-
-
 def actor(context: Context) -> dict[str, str]:
     """Who acts, for the ledger and for provenance: strings only."""
     ti = context["ti"]

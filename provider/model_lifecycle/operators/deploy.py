@@ -19,9 +19,8 @@ from model_lifecycle.core.plan import Change, Served, Standing
 from model_lifecycle.core.query import Query
 from model_lifecycle.core.release import SUPERSEDED, Release, State
 from model_lifecycle.core.strategy import AllAtOnce, Strategy, Terms, strategy_from
-from model_lifecycle.hooks.metrics import metrics_hook
+from model_lifecycle.hooks.metrics import metrics_connection, metrics_hook
 from model_lifecycle.hooks.serving import ServingHook
-from model_lifecycle.operators.base import metrics_connection
 from model_lifecycle.operators.release import ReleaseOperator, as_served
 from model_lifecycle.releases.outcome import outcome
 from model_lifecycle.releases.proofs import TOLERANCE

@@ -17,7 +17,7 @@ from model_lifecycle.core.checks import Measurement, Verdict, log_evidence, repo
 from model_lifecycle.core.errors import Corrupt, Invalid, NotFound
 from model_lifecycle.core.models import ModelVersion
 from model_lifecycle.core.windows import check_kind, merged_folder, verdict_folder, window_id
-from model_lifecycle.operators.base import metrics_connection
+from model_lifecycle.hooks.metrics import metrics_connection
 from model_lifecycle.operators.reports import DriftReportLink, file_report
 from model_lifecycle.operators.results import publish_result
 from model_lifecycle.operators.windows import ProfilingBase, Windows, window_of

@@ -13,10 +13,8 @@ from airflow.sdk import Context
 from model_lifecycle.core.checks import Limit, Measurement, Verdict, log_evidence, report
 from model_lifecycle.core.errors import Invalid
 from model_lifecycle.core.spans import bound, check_span, judge_span
-from model_lifecycle.hooks.metrics import MetricSystemHook, metrics_hook
-from model_lifecycle.operators.base import ModelLifecycleOperator, metrics_connection
-
-DEFAULT_CONNECTION = "prometheus_default"
+from model_lifecycle.hooks.metrics import DEFAULT_CONNECTION, MetricSystemHook, metrics_connection, metrics_hook
+from model_lifecycle.operators.base import ModelLifecycleOperator
 
 
 class PrometheusMetricOperator(ModelLifecycleOperator):

@@ -14,9 +14,10 @@ from model_lifecycle.core.errors import Invalid, NotFound
 from model_lifecycle.core.models import Endpoint, ModelUri, ModelVersion
 from model_lifecycle.core.prediction_log import REQUEST_ID
 from model_lifecycle.core.windows import window_id
+from model_lifecycle.hooks.metrics import metrics_connection
 from model_lifecycle.hooks.serving import ServingHook, VersionState, serving_hook
 from model_lifecycle.operators.asking import Answers
-from model_lifecycle.operators.base import ModelLifecycleOperator, metrics_connection
+from model_lifecycle.operators.base import ModelLifecycleOperator
 from model_lifecycle.operators.data import as_columns, batches, input_columns, read_table, split_labels
 from model_lifecycle.operators.logged import Labels, LoggedPredictions
 from model_lifecycle.operators.register import PROFILE_NAME

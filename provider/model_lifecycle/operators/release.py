@@ -17,7 +17,8 @@ from model_lifecycle.core.models import Endpoint, ModelVersion
 from model_lifecycle.core.plan import Change, Served
 from model_lifecycle.core.release import Release
 from model_lifecycle.core.strategy import MARGIN, Strategy
-from model_lifecycle.operators.base import ModelLifecycleOperator, actor, metrics_connection, task_key
+from model_lifecycle.hooks.metrics import metrics_connection
+from model_lifecycle.operators.base import ModelLifecycleOperator, actor, task_key
 from model_lifecycle.releases.opening import open_rollout
 from model_lifecycle.releases.rollout import Rollout
 from model_lifecycle.triggers.release import ReleaseTrigger

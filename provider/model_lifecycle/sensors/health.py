@@ -8,9 +8,8 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
-from airflow.providers.common.compat.sdk import conf
-
 from model_lifecycle.core.spans import bound
+from model_lifecycle.hooks.metrics import DEFAULT_CONNECTION, metrics_connection
 from model_lifecycle.sensors.base import ModelSensor
 from model_lifecycle.triggers.health import HealthTrigger
 
@@ -58,9 +57,7 @@ class ModelHealthSensor(ModelSensor):
     def question(self) -> dict[str, Any]:
         """What to ask the metric system."""
         return {
-            "metrics_conn_id": self.metrics_conn_id
-            or conf.get("model_lifecycle", "metrics_conn_id", fallback=None)
-            or "prometheus_default",
+            "metrics_conn_id": metrics_connection(self.metrics_conn_id) or DEFAULT_CONNECTION,
             "query": self.query,
             "minimum": bound(self.minimum, "minimum"),
             "maximum": bound(self.maximum, "maximum"),
