@@ -44,6 +44,8 @@ class ArchiveServer(RoutableHook):
     :param serving_conn_id: the connection.
     """
 
+    folders = ("archives",)
+
     @cached_property
     def session(self) -> ConnectionSession:
         """The HTTP session on the inference API; the connection is read when it is first used."""

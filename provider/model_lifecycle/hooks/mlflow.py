@@ -16,13 +16,13 @@ from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
-from airflow.sdk import BaseHook
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_exponential
 
 from model_lifecycle.core.errors import Conflict, Invalid, ModelLifecycleError, NotFound, Unavailable
 from model_lifecycle.core.manifest import is_digest
 from model_lifecycle.core.models import ModelUri, ModelVersion
 from model_lifecycle.core.names import check_name, check_path
+from model_lifecycle.hooks.connected import Connected
 from model_lifecycle.hooks.mlflow_answers import (
     MAX_TEXT,
     MAX_URI,
@@ -41,10 +41,11 @@ from model_lifecycle.hooks.session import ConnectionSession, url_path
 API = "/api/2.0/mlflow"
 PAGE = 1000
 READY_SECONDS = 60
+_WRONG: dict[int, type[ModelLifecycleError]] = {404: Invalid, 405: Invalid}
 _RESERVED_ALIAS = re.compile(r"latest|v[0-9]+", re.IGNORECASE)
 
 
-class MlflowHook(ModelRegistryHook):
+class MlflowHook(Connected, ModelRegistryHook):
     """A registry behind one connection of type ``mlflow``.
 
     :param registry_conn_id: host, port, login and password, or a password alone as a bearer token; the extras are
@@ -63,19 +64,20 @@ class MlflowHook(ModelRegistryHook):
     @cached_property
     def session(self) -> ConnectionSession:
         """Calls to the server that the connection names."""
-        return ConnectionSession(BaseHook.get_connection(self.registry_conn_id))
+        return ConnectionSession(self.connection)
 
     def get_conn(self) -> ConnectionSession:
         """The session, as other hooks call it."""
         return self.session
 
-    def test_connection(self) -> tuple[bool, str]:
-        """Tell whether the server answers us, and in what words it does not."""
-        try:
-            self._call("GET", "registered-models/search", params={"max_results": 1})
-        except ModelLifecycleError as error:
-            return False, str(error)
-        return True, f"MLflow answers at {self.session.url}"
+    def prove_connection(self) -> str:
+        """Ask for one model, as the form's button does: it takes the way of every call, so it proves the login too."""
+        params = {"max_results": 1}
+        answer = self._call("GET", "registered-models/search", params=params, retry=False, errors=_WRONG)
+        if answer.keys() - {"registered_models", "next_page_token"}:
+            message = "the answer to GET registered-models/search is none of MLflow's"
+            raise Invalid(message, target=self.session.target, hint="is this the right server and port?")
+        return f"MLflow answers at {self.session.url}"
 
     def register(
         self,

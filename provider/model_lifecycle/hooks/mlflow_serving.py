@@ -48,6 +48,7 @@ class MlflowServingHook(RoutableHook):
 
     default_conn_name = "mlflow_serving_default"
     conn_type = "mlflow_serving"
+    folders = ("repository",)
     hook_name = "MLflow models serve"
 
     @cached_property

@@ -44,6 +44,7 @@ class OpenInferenceHook(RoutableHook):
 
     default_conn_name = "open_inference_default"
     conn_type = "open_inference"
+    folders = ("repository",)
     hook_name = "Open Inference Protocol v2"
 
     @property

@@ -58,6 +58,7 @@ class TensorflowServingHook(RoutableHook):
 
     default_conn_name = "tensorflow_serving_default"
     conn_type = "tensorflow_serving"
+    folders = ("repository",)
     hook_name = "TensorFlow Serving"
 
     @cached_property
