@@ -80,6 +80,9 @@ def _tls(error: BaseException) -> Breakdown | None:
     if not isinstance(error, ssl.SSLError):
         return None
     said = str(error).upper()
+    if isinstance(error, ssl.SSLEOFError):
+        hint = "name our certificate and its key in the extras cert and key, if that is why"
+        return Breakdown(f"{TLS}: the server hung up; perhaps it asks for a client certificate", hint)
     if any(word in said for word in _PLAIN):
         hint = "write http:// into the host, or the port on which the server speaks TLS"
         return Breakdown(f"{TLS}: the server speaks no TLS on this port", hint, passing=False)
@@ -112,6 +115,6 @@ def _closed(error: BaseException) -> Breakdown | None:
         hint = "is this the right port, and a server for HTTP?"
         return Breakdown(f"{FAILED}: what answers speaks no HTTP", hint)
     if isinstance(error, ConnectionResetError):  # http.client's RemoteDisconnected is one
-        hint = "if the server speaks TLS on this port, write https:// into the host"
+        hint = "if it speaks TLS here, write https:// into the host; if it asks who we are, set the extras cert and key"
         return Breakdown(f"{FAILED}: the server hung up without an answer", hint)
     return None

@@ -88,6 +88,9 @@ class OpenInferenceHook(RoutableHook):
     def prove_connection(self) -> str:
         """Prove that the server is there and ready."""
         server = self._metadata(retry=False)
+        if "name" not in server:
+            message = "the answer to GET /v2 is none of the Open Inference Protocol's"
+            raise Invalid(message, target=self.session.target, hint="is this the right port?")
         self.session.call("GET", "/v2/health/ready", retry=False)
         return f"{server.get('name', 'the server')} {server.get('version', '')} is ready"
 

@@ -71,7 +71,8 @@ class PrometheusHook(Connected, MetricSystemHook):
         return self.session
 
     def prove_connection(self) -> str:
-        """Prove that Prometheus answers, and that what the extras say can be used."""
+        """Prove that Prometheus answers, and that what the extras say can be used; who waits is told at once."""
+        self._post("/api/v1/query", urlencode({"query": "1"}).encode())
         self.is_online()
         for expression in self._queries.expressions("model").values():
             self._instant(expression, None)
