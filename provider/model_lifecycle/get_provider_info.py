@@ -89,6 +89,7 @@ def get_provider_info() -> dict[str, Any]:
             "model_lifecycle.operators.links.ModelVersionLink",
             "model_lifecycle.operators.reports.DriftReportLink",
         ],
+        "notifications": ["model_lifecycle.notifications.model_event.ModelEventNotifier"],
         "plugins": [
             {
                 "name": "model_lifecycle_alerts",

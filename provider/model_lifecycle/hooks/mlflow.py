@@ -73,7 +73,11 @@ class MlflowHook(Connected, ModelRegistryHook):
     def prove_connection(self) -> str:
         """Ask for one model, as the form's button does: it takes the way of every call, so it proves the login too."""
         params = {"max_results": 1}
-        answer = self._call("GET", "registered-models/search", params=params, retry=False, errors=_WRONG)
+        try:
+            answer = self._call("GET", "registered-models/search", params=params, retry=False, errors=_WRONG)
+        except Invalid as error:
+            error.hint = error.hint or "is this the right server and port?"
+            raise
         if answer.keys() - {"registered_models", "next_page_token"}:
             message = "the answer to GET registered-models/search is none of MLflow's"
             raise Invalid(message, target=self.session.target, hint="is this the right server and port?")
