@@ -28,6 +28,7 @@ from model_lifecycle.hooks.mlflow_answers import (
     MAX_URI,
     error_code,
     filter_for,
+    prove_search,
     same_artifact,
     source_of,
     tag_rows,
@@ -41,7 +42,6 @@ from model_lifecycle.hooks.session import ConnectionSession, url_path
 API = "/api/2.0/mlflow"
 PAGE = 1000
 READY_SECONDS = 60
-_WRONG: dict[int, type[ModelLifecycleError]] = {404: Invalid, 405: Invalid}
 _RESERVED_ALIAS = re.compile(r"latest|v[0-9]+", re.IGNORECASE)
 
 
@@ -72,15 +72,8 @@ class MlflowHook(Connected, ModelRegistryHook):
 
     def prove_connection(self) -> str:
         """Ask for one model, as the form's button does: it takes the way of every call, so it proves the login too."""
-        params = {"max_results": 1}
-        try:
-            answer = self._call("GET", "registered-models/search", params=params, retry=False, errors=_WRONG)
-        except Invalid as error:
-            error.hint = error.hint or "is this the right server and port?"
-            raise
-        if answer.keys() - {"registered_models", "next_page_token"}:
-            message = "the answer to GET registered-models/search is none of MLflow's"
-            raise Invalid(message, target=self.session.target, hint="is this the right server and port?")
+        asked = {"params": {"max_results": 1}, "retry": False, "errors": {404: Invalid, 405: Invalid}}
+        prove_search(lambda: self._call("GET", "registered-models/search", **asked), self.session.target)
         return f"MLflow answers at {self.session.url}"
 
     def register(

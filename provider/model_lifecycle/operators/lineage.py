@@ -121,7 +121,9 @@ def _dataset(namespace: str, name: str, version: str | None) -> Any:
     from openlineage.client.event_v2 import Dataset
     from openlineage.client.facet_v2 import dataset_version_dataset
 
-    facets = {"version": dataset_version_dataset.DatasetVersionDatasetFacet(datasetVersion=version)} if version else {}
+    facets: dict[str, Any] = {}
+    if version:
+        facets["version"] = dataset_version_dataset.DatasetVersionDatasetFacet(datasetVersion=version)
     return Dataset(namespace=namespace, name=name, facets=facets)
 
 
