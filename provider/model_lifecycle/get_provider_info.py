@@ -40,6 +40,7 @@ def get_provider_info() -> dict[str, Any]:
                     "model_lifecycle.hooks.store",
                     "model_lifecycle.hooks.torchserve",
                     "model_lifecycle.hooks.tensorflow_serving",
+                    "model_lifecycle.hooks.webhdfs",
                 ],
             }
         ],
