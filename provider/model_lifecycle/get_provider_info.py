@@ -40,6 +40,7 @@ def get_provider_info() -> dict[str, Any]:
                     "model_lifecycle.hooks.store",
                     "model_lifecycle.hooks.torchserve",
                     "model_lifecycle.hooks.tensorflow_serving",
+                    "model_lifecycle.hooks.webhdfs",
                 ],
             }
         ],
@@ -89,6 +90,7 @@ def get_provider_info() -> dict[str, Any]:
             "model_lifecycle.operators.links.ModelVersionLink",
             "model_lifecycle.operators.reports.DriftReportLink",
         ],
+        "notifications": ["model_lifecycle.notifications.model_event.ModelEventNotifier"],
         "plugins": [
             {
                 "name": "model_lifecycle_alerts",

@@ -44,6 +44,7 @@ class OpenInferenceHook(RoutableHook):
 
     default_conn_name = "open_inference_default"
     conn_type = "open_inference"
+    folders = ("repository",)
     hook_name = "Open Inference Protocol v2"
 
     @property
@@ -87,6 +88,9 @@ class OpenInferenceHook(RoutableHook):
     def prove_connection(self) -> str:
         """Prove that the server is there and ready."""
         server = self._metadata(retry=False)
+        if "name" not in server:
+            message = "the answer to GET /v2 is none of the Open Inference Protocol's"
+            raise Invalid(message, target=self.session.target, hint="is this the right port?")
         self.session.call("GET", "/v2/health/ready", retry=False)
         return f"{server.get('name', 'the server')} {server.get('version', '')} is ready"
 

@@ -26,6 +26,7 @@ class ModelLifecycleOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("store", "registry_conn_id")
+    _result: Any = None
 
     def __init__(self, *, store: str | None = None, registry_conn_id: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -39,9 +40,22 @@ class ModelLifecycleOperator(BaseOperator):
     def guarded(self, context: Context, **resumed: Any) -> Any:
         """Run :meth:`perform` with errors as Airflow understands them."""
         try:
-            return self.perform(context, **resumed)
+            self._result = self.perform(context, **resumed)
         except Rejected as error:
             raise AirflowFailException(str(error)) from error
+        return self._result
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """What this task read and made; None where OpenLineage is not installed."""
+        from model_lifecycle.operators.lineage import lineage
+
+        return lineage(self, self._result)
+
+    def get_openlineage_facets_on_failure(self, task_instance: Any) -> Any:
+        """What this task would have read; it made nothing that counts."""
+        from model_lifecycle.operators.lineage import lineage
+
+        return lineage(self, None)
 
     @abstractmethod
     def perform(self, context: Context, **resumed: Any) -> Any:
