@@ -1,0 +1,75 @@
+"""What a watcher has seen, kept beyond the end of its triggerer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from airflow.providers.common.compat.sdk import AirflowException
+from airflow.sdk import Variable
+from asgiref.sync import sync_to_async
+
+log = logging.getLogger(__name__)
+
+
+class Seen:
+    """One value under one key: in Airflow's store of asset state, or in a Variable where there is none.
+
+    Where neither can be written the watcher goes on, and what it has seen ends with its triggerer.
+
+    :param store: the trigger's ``asset_state_store``, or None before Airflow 3.3.
+    """
+
+    def __init__(self, store: Any, key: str) -> None:
+        self.store, self.key = store, key
+        self._waiting: set[asyncio.Task[None]] = set()
+        self._last = self._written = 0
+
+    async def read(self) -> Any:
+        """What was seen, or None if nothing ever was."""
+        try:
+            kept = await (self._asset_state() if self.store is not None else self._variable())
+        except AirflowException as error:
+            log.warning("What was seen cannot be read: %s", error)
+            return None
+        return kept["seen"] if isinstance(kept, dict) else None
+
+    async def write(self, value: Any) -> None:
+        """Keep what was seen."""
+        kept = {"seen": value}
+        try:
+            if self.store is not None:
+                await self.store.aset(self.key, kept)
+            else:
+                await sync_to_async(Variable.set, thread_sensitive=False)(self.key, kept, serialize_json=True)
+        except AirflowException as error:
+            log.warning("What was seen cannot be kept: %s", error)
+
+    def write_after(self, told: asyncio.Event, value: Any) -> None:
+        """Keep what was seen once it was told; an older value never replaces a newer one."""
+        self._last += 1
+        task = asyncio.get_running_loop().create_task(self._write_after(told, value, self._last))
+        self._waiting.add(task)
+        task.add_done_callback(self._waiting.discard)
+
+    def close(self) -> None:
+        """Forget what waits to be told: whoever watches next tells it."""
+        for task in self._waiting:
+            task.cancel()
+
+    async def _write_after(self, told: asyncio.Event, value: Any, number: int) -> None:
+        await told.wait()
+        if number > self._written:
+            self._written = number
+            await self.write(value)
+
+    async def _asset_state(self) -> Any:
+        return await self.store.aget(self.key)
+
+    async def _variable(self) -> Any:
+        return await sync_to_async(_variable, thread_sensitive=False)(self.key)
+
+
+def _variable(key: str) -> Any:
+    return Variable.get(key, default=None, deserialize_json=True)
