@@ -6,8 +6,8 @@ import asyncio
 import logging
 from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowException
 from airflow.sdk import Variable
+from airflow.sdk.exceptions import AirflowRuntimeError
 from asgiref.sync import sync_to_async
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class Seen:
         """What was seen, or None if nothing ever was."""
         try:
             kept = await (self._asset_state() if self.store is not None else self._variable())
-        except AirflowException as error:
+        except AirflowRuntimeError as error:
             log.warning("What was seen cannot be read: %s", error)
             return None
         return kept["seen"] if isinstance(kept, dict) else None
@@ -43,7 +43,7 @@ class Seen:
                 await self.store.aset(self.key, kept)
             else:
                 await sync_to_async(Variable.set, thread_sensitive=False)(self.key, kept, serialize_json=True)
-        except AirflowException as error:
+        except AirflowRuntimeError as error:
             log.warning("What was seen cannot be kept: %s", error)
 
     def write_after(self, told: asyncio.Event, value: Any) -> None:
