@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import requests
@@ -29,7 +29,7 @@ class Counting(BaseHTTPRequestHandler):
     """Passes requests on to MLflow and keeps their paths and times."""
 
     target = ""
-    seen: list[tuple[float, str]] = []
+    seen: ClassVar[list[tuple[float, str]]] = []
 
     def do_GET(self) -> None:
         self._pass("GET")

@@ -10,13 +10,16 @@ from airflow.sdk import Variable
 from airflow.sdk.exceptions import AirflowRuntimeError
 from asgiref.sync import sync_to_async
 
+AGAIN = 5.0
+"""Seconds until a store that did not answer is asked again."""
+
 log = logging.getLogger(__name__)
 
 
 class Seen:
     """One value under one key: in Airflow's store of asset state, or in a Variable where there is none.
 
-    Where neither can be written the watcher goes on, and what it has seen ends with its triggerer.
+    Where it cannot be written the watcher goes on, and after a restart tells again what it has told since.
 
     :param store: the trigger's ``asset_state_store``, or None before Airflow 3.3.
     """
@@ -27,13 +30,15 @@ class Seen:
         self._last = self._written = 0
 
     async def read(self) -> Any:
-        """What was seen, or None if nothing ever was."""
-        try:
-            kept = await (self._asset_state() if self.store is not None else self._variable())
-        except AirflowRuntimeError as error:
-            log.warning("What was seen cannot be read: %s", error)
-            return None
-        return kept["seen"] if isinstance(kept, dict) else None
+        """What was seen, or None if nothing ever was; asks until it is answered, for who forgets loses events."""
+        while True:
+            try:
+                kept = await (self._asset_state() if self.store is not None else self._variable())
+            except AirflowRuntimeError as error:
+                log.warning("Asking again in %s s what was seen: %s", AGAIN, error)
+                await asyncio.sleep(AGAIN)
+                continue
+            return kept["seen"] if isinstance(kept, dict) else None
 
     async def write(self, value: Any) -> None:
         """Keep what was seen."""
