@@ -25,20 +25,6 @@ with DAG("on_version", schedule=new_versions):
     look()
 # [END watch]
 
-# [START listen]
-from model_lifecycle.assets.model import champion  # noqa: E402
-
-with DAG("on_champion", schedule=champion("churn")):
-
-    @task
-    def read() -> list[dict]:
-        """Say which version is the champion now, and why."""
-        events = get_current_context()["triggering_asset_events"][champion("churn")]
-        return [event.extra for event in events]
-
-    read()
-# [END listen]
-
 from airflow.sdk import AssetAny  # noqa: E402
 
 from model_lifecycle.assets.model import artifacts, versions  # noqa: E402
