@@ -62,7 +62,16 @@ class Watched:
     folder: Path
 
     def events(self, asset: str) -> list[dict[str, Any]]:
-        found = self.airflow.api.get("assets/events", limit=100, order_by="timestamp")["asset_events"]
+        found: list[dict[str, Any]] = []
+
+        def read() -> bool:
+            try:
+                found[:] = self.airflow.api.get("assets/events", limit=100, order_by="timestamp")["asset_events"]
+            except RuntimeError:
+                return False  # Airflow 3.3 answers 500 as long as a run that an event has created is queued
+            return True
+
+        wait_until(read, 60, lambda: "Airflow does not list its events")
         return [event["extra"] for event in found if event["uri"] == asset]
 
     def versions(self) -> list[int]:
@@ -100,23 +109,20 @@ def watched(mlflow_server: MlflowServer, tmp_path_factory: pytest.TempPathFactor
     Thread(target=proxy.serve_forever, daemon=True).start()
     connection = {"conn_type": "mlflow", "host": "http://127.0.0.1", "port": proxy.server_address[1]}
     env = {"AIRFLOW_CONN_MLFLOW_DEFAULT": json.dumps(connection), "WATCHED_STORE": store.as_uri()}
+    env["AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD"] = "15"  # a dead triggerer's work is taken over sooner
     with AirflowServer(folder / "airflow", dags=dags, env=env) as server:
         server.api.wait_for_dags(DAGS)
         for dag in DAGS:
             server.api.unpause(dag)
-        yield Watched(server, client, folder)
+        found = Watched(server, client, folder)
+        wait_until(found.seen, 120, lambda: found.triggerer().log.read_text(errors="replace")[-3000:])
+        time.sleep(8)  # every watcher has looked once
+        yield found
     proxy.shutdown()
     proxy.server_close()
 
 
-def settle(watched: Watched, seconds: float = 8) -> None:
-    """Wait until every watcher has looked once."""
-    wait_until(watched.seen, 120, lambda: watched.triggerer().log.read_text(errors="replace")[-3000:])
-    time.sleep(seconds)
-
-
 def test_a_version_registered_with_plain_mlflow_starts_a_dag(watched: Watched):
-    settle(watched)
     begun = time.monotonic()
     number = watched.register("churn")
     wait_until(lambda: number in watched.versions(), 60, lambda: str(watched.versions()))
@@ -129,7 +135,6 @@ def test_a_version_registered_with_plain_mlflow_starts_a_dag(watched: Watched):
 
 
 def test_two_hundred_watched_models_cost_one_request_a_poll(watched: Watched):
-    settle(watched, 2)
     begun, before = time.monotonic(), len(Counting.seen)
     time.sleep(21)
     made = [path for _, path in Counting.seen[before:]]
@@ -142,7 +147,7 @@ def test_two_hundred_watched_models_cost_one_request_a_poll(watched: Watched):
 
 def test_a_triggerer_that_is_killed_loses_nothing_and_repeats_nothing(watched: Watched):
     told = watched.versions()
-    for _ in range(3):
+    for _ in range(2):
         watched.triggerer().kill()
         told.append(watched.register("churn"))
         told.append(watched.register("churn"))

@@ -70,6 +70,6 @@ with DAG("on_told", schedule=versions("told") & artifacts("told")):
     def hear() -> list[dict]:
         """What was told."""
         found = get_current_context()["triggering_asset_events"]
-        return [event.extra for events in found.values() for event in events]
+        return [event.extra for asset in (versions("told"), artifacts("told")) for event in found[asset]]
 
     hear()
