@@ -6,8 +6,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk import Asset
 from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
 from airflow.sdk.execution_time.comms import ErrorResponse
+from airflow.sdk.execution_time.context import AssetStateStoreAccessors
 
 from model_lifecycle.triggers import seen
 from model_lifecycle.triggers.seen import Seen
@@ -25,7 +27,8 @@ def test_what_was_written_is_read_also_by_another():
     assert asyncio.run(kept()) == [None, 0, None]
 
 
-def test_before_airflow_3_3_it_lies_in_a_variable(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("store", [None, AssetStateStoreAccessors([Asset("one"), Asset("two")])], ids=["none", "two"])
+def test_where_there_is_no_store_of_one_asset_it_lies_in_a_variable(store: Any, monkeypatch: pytest.MonkeyPatch):
     kept: dict[str, str] = {}
     # A double: outside of a triggerer there is nobody to ask for a Variable.
     variable = SimpleNamespace(
@@ -35,7 +38,7 @@ def test_before_airflow_3_3_it_lies_in_a_variable(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(seen, "Variable", variable)
 
     async def values() -> list[Any]:
-        memory = Seen(None, "a")
+        memory = Seen(store, "a")
         found = [await memory.read()]
         await memory.write([1, 2])
         return [*found, await memory.read()]

@@ -21,7 +21,8 @@ class Seen:
 
     Where it cannot be written the watcher goes on, and after a restart tells again what it has told since.
 
-    :param store: the trigger's ``asset_state_store``, or None before Airflow 3.3.
+    :param store: the trigger's ``asset_state_store``, or None before Airflow 3.3. Airflow makes one trigger of equal
+        watchers of several assets, whose state belongs to no single asset: it lies in a Variable, too.
     """
 
     def __init__(self, store: Any, key: str) -> None:
@@ -33,7 +34,7 @@ class Seen:
         """What was seen, or None if nothing ever was; asks until it is answered, for who forgets loses events."""
         while True:
             try:
-                kept = await (self._asset_state() if self.store is not None else self._variable())
+                kept = await self._read()
             except AirflowRuntimeError as error:
                 log.warning("Asking again in %s s what was seen: %s", AGAIN, error)
                 await asyncio.sleep(AGAIN)
@@ -69,11 +70,18 @@ class Seen:
             self._written = number
             await self.write(value)
 
-    async def _asset_state(self) -> Any:
-        return await self.store.aget(self.key)
-
-    async def _variable(self) -> Any:
+    async def _read(self) -> Any:
+        if self.store is not None:
+            try:
+                return await self.store.aget(self.key)
+            except ValueError as error:
+                log.info("What was seen lies in a Variable: %s", error)
+                self.store = None
         return await sync_to_async(_variable, thread_sensitive=False)(self.key)
+
+
+def _variable(self) -> Any:
+    return await sync_to_async(_variable, thread_sensitive=False)(self.key)
 
 
 def _variable(key: str) -> Any:
