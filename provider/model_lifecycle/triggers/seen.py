@@ -80,9 +80,5 @@ class Seen:
         return await sync_to_async(_variable, thread_sensitive=False)(self.key)
 
 
-def _variable(self) -> Any:
-    return await sync_to_async(_variable, thread_sensitive=False)(self.key)
-
-
 def _variable(key: str) -> Any:
     return Variable.get(key, default=None, deserialize_json=True)
