@@ -157,6 +157,7 @@ def test_a_triggerer_that_is_killed_loses_nothing_and_repeats_nothing(watched: W
         assert watched.versions() == told
 
 
+@pytest.mark.soak
 def test_a_triggerer_that_is_killed_while_it_tells_loses_nothing(watched: Watched):
     told = watched.versions()
     for pause in (0.5, 2.0):
