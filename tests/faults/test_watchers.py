@@ -24,6 +24,8 @@ from tests.servers.mlflow import MlflowServer
 FILES = [Path(__file__).parents[1] / name for name in ("triggers/watching.py", "assets/listening.py")]
 DAGS = ("on_version", "on_many", "on_artifact", "on_champion", "on_told", "make")
 
+pytestmark = pytest.mark.timeout(900)
+
 
 class Counting(BaseHTTPRequestHandler):
     """Passes requests on to MLflow and keeps their paths and times."""
@@ -171,7 +173,7 @@ def test_a_triggerer_that_is_killed_while_it_tells_loses_nothing(watched: Watche
     print(f"{len(found) - len(told)} events came twice")
     # What had reached the database and was not yet confirmed comes once more; nothing is lost and nothing else comes.
     assert list(dict.fromkeys(found)) == told
-    assert len(found) <= len(told) + 2
+    assert all(found.count(number) <= 2 for number in told)
 
 
 def test_what_a_task_changes_is_told_once_and_starts_a_dag(watched: Watched):
