@@ -83,7 +83,16 @@ def get_provider_info() -> dict[str, Any]:
                     "model_lifecycle.triggers.health",
                     "model_lifecycle.triggers.poll",
                     "model_lifecycle.triggers.release",
+                    "model_lifecycle.triggers.watch",
                 ],
+            }
+        ],
+        "asset-uris": [
+            {
+                "schemes": ["model"],
+                "handler": "model_lifecycle.assets.model.sanitize_uri",
+                "factory": "model_lifecycle.assets.model.create_asset",
+                "to_openlineage_converter": "model_lifecycle.assets.model.convert_asset_to_openlineage",
             }
         ],
         "extra-links": [

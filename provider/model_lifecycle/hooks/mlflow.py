@@ -36,7 +36,8 @@ from model_lifecycle.hooks.mlflow_answers import (
     version_of,
 )
 from model_lifecycle.hooks.mlflow_files import page_path, run_for_files, upload_path
-from model_lifecycle.hooks.registry import DIGEST_TAG, ModelRegistryHook
+from model_lifecycle.hooks.mlflow_survey import MlflowSurvey
+from model_lifecycle.hooks.registry import DIGEST_TAG
 from model_lifecycle.hooks.session import ConnectionSession, url_path
 
 API = "/api/2.0/mlflow"
@@ -45,7 +46,7 @@ READY_SECONDS = 60
 _RESERVED_ALIAS = re.compile(r"latest|v[0-9]+", re.IGNORECASE)
 
 
-class MlflowHook(Connected, ModelRegistryHook):
+class MlflowHook(Connected, MlflowSurvey):
     """A registry behind one connection of type ``mlflow``.
 
     :param registry_conn_id: host, port, login and password, or a password alone as a bearer token; the extras are

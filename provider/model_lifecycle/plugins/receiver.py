@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 SECTION = "model_lifecycle"
 PATIENCE = 10.0
 """Seconds for a body to arrive."""
-ALERT_ASSET, REGISTRY_ASSET = "model-alerts/{}", "model-registry/{}"
+ALERT_ASSET, REGISTRY_ASSET = "model://{}/events/alerts", "model://{}/events/registry"
+"""The assets of :mod:`model_lifecycle.assets.model`, by their names; a model's name is checked before."""
 NOTHING, REFUSED, LATER = "nothing", "refused", "later"
 
 log = logging.getLogger(__name__)
