@@ -89,6 +89,7 @@ def get_provider_info() -> dict[str, Any]:
             "model_lifecycle.operators.links.ModelVersionLink",
             "model_lifecycle.operators.reports.DriftReportLink",
         ],
+        "cli": ["model_lifecycle.cli.definition.get_cli_commands"],
         "plugins": [
             {
                 "name": "model_lifecycle_alerts",
