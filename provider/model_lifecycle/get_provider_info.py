@@ -47,6 +47,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": "Model Lifecycle",
                 "python-modules": [
+                    "model_lifecycle.operators.approval",
                     "model_lifecycle.operators.deploy",
                     "model_lifecycle.operators.drift",
                     "model_lifecycle.operators.evaluate",
@@ -78,6 +79,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": "Model Lifecycle",
                 "python-modules": [
+                    "model_lifecycle.triggers.answer",
                     "model_lifecycle.triggers.drift",
                     "model_lifecycle.triggers.health",
                     "model_lifecycle.triggers.poll",

@@ -20,7 +20,7 @@ def serving_since(releases: Iterable[Release]) -> datetime | None:
         if now is None or (serving is not None and now.version != serving):
             break
         if release.state.terminal:
-            since = release.last.at
+            since = release.since
         serving = now.version
     return since
 
@@ -44,7 +44,7 @@ def timeline(release: Release) -> Iterator[dict[str, Any]]:
             "step": entry.step,
             "mark": entry.mark,
             "verdict": entry.evidence.get("verdict"),
-            "reason": entry.reason,
+            "reason": entry.reason or (entry.evidence.get("approval") or {}).get("reason", ""),
             "who": _who(release, entry),
         }
 
