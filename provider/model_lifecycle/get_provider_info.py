@@ -91,6 +91,7 @@ def get_provider_info() -> dict[str, Any]:
             "model_lifecycle.operators.links.ModelVersionLink",
             "model_lifecycle.operators.reports.DriftReportLink",
         ],
+        "task-decorators": [{"name": "model_gate", "class-name": "model_lifecycle.decorators.gate.model_gate_task"}],
         "cli": ["model_lifecycle.cli.definition.get_cli_commands"],
         "plugins": [
             {

@@ -10,6 +10,7 @@ from uuid import uuid4
 from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Context, Param
+from airflow.sdk.definitions.param import ParamsDict
 
 from model_lifecycle.core.approval import APPROVED, EVIDENCE, REJECTED, Decision, Side, question
 from model_lifecycle.core.errors import Conflict, NotFound, Rejected
@@ -67,7 +68,7 @@ class ModelApprovalOperator(ModelLifecycleOperator, ApprovalOperator):
             subject=subject,
             defaults=self.REJECT,
             assigned_users=[{"id": one, "name": one} for one in approvers] or None,
-            params={"reason": Param("", type="string", title="Reason", description="For the ledger and MLflow")},
+            params=_form(kwargs.pop("params", None)),
             response_timeout=deadline,
             **kwargs,
         )
@@ -173,6 +174,14 @@ class ModelApprovalOperator(ModelLifecycleOperator, ApprovalOperator):
             ledger.append(entry)
         except Conflict:
             self._write(ledger, context, decision)
+
+
+def _form(given: ParamsDict | None) -> ParamsDict:
+    """The fields of the form beside the buttons; before Airflow 3.2 a parameter has no source."""
+    own: dict[str, Any] = {"source": "task"} if hasattr(ParamsDict, "filter_params_by_source") else {}
+    params = given if isinstance(given, ParamsDict) else ParamsDict(given or {})
+    params["reason"] = Param("", type="string", title="Reason", description="For the ledger and MLflow", **own)
+    return params
 
 
 def _task_state(context: Context) -> Any:
