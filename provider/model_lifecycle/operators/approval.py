@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 from uuid import uuid4
 
 from airflow.providers.common.compat.sdk import AirflowFailException
@@ -22,6 +22,14 @@ from model_lifecycle.operators.links import ModelVersionLink, publish_version_li
 from model_lifecycle.stores.ledger import Ledger
 from model_lifecycle.triggers.answer import AnswerTrigger
 
+try:
+    from airflow.sdk.exceptions import TaskAwaitingInput
+except ImportError:  # before Airflow 3.3 a trigger waits, which looks every five seconds
+    TaskAwaitingInput = None  # type: ignore[assignment, misc]
+_Parked: Any = TaskAwaitingInput or ()
+
+FIRST_LOOK, LOOK = timedelta(seconds=20), timedelta(minutes=10)
+"""How long until the task looks by itself whether it was answered."""
 APPROVAL_TAG = "model_lifecycle.approval"
 ASKED = "asked"
 """In the task's state: its tries when it asked, which only clearing the task changes."""
@@ -34,6 +42,8 @@ class ModelApprovalOperator(ModelLifecycleOperator, ApprovalOperator):
 
     Airflow 3.3 fails a task that is answered before the scheduler has noticed that its worker has left. Such a task is
     tried again, finds the answer that was given, and goes on without asking twice; so ``retries`` is at least 1 here.
+    On a database without row locks an answer in that moment can also be overlooked: the task looks by itself after 20
+    seconds, and every ten minutes.
 
     :param model_uri: the candidate.
     :param serving_conn_id: where it shall serve; with it, the decision goes into that endpoint's ledger too.
@@ -66,10 +76,10 @@ class ModelApprovalOperator(ModelLifecycleOperator, ApprovalOperator):
         kwargs.setdefault("retry_delay", timedelta(seconds=5))
         super().__init__(
             subject=subject,
-            defaults=self.REJECT,
+            defaults=None if TaskAwaitingInput else self.REJECT,
             assigned_users=[{"id": one, "name": one} for one in approvers] or None,
             params=_form(kwargs.pop("params", None)),
-            response_timeout=deadline,
+            response_timeout=min(FIRST_LOOK, deadline) if TaskAwaitingInput else deadline,
             **kwargs,
         )
         self.model_uri = model_uri
@@ -95,8 +105,14 @@ class ModelApprovalOperator(ModelLifecycleOperator, ApprovalOperator):
             return self.execute_complete(context, dict(event))
         return self._failing(lambda: self._ask(context))
 
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+    def execute_complete(self, context: Context, event: dict[str, Any], asked_at: str | None = None) -> Any:
         """Write the decision down, then let what follows run or not."""
+        if event.get("error_type") == "timeout" and asked_at:
+            left = datetime.fromisoformat(asked_at) + self.deadline - datetime.now(UTC)
+            if left > timedelta():
+                self._park(asked_at, min(LOOK, left))
+            event = {"chosen_options": [self.REJECT], "params_input": {}, "responded_by_user": None}
+            event["responded_at"] = datetime.now(UTC)
         if "error" in event:
             return super().execute_complete(context, event)
         decision = self._decision(context, event)
@@ -119,7 +135,14 @@ class ModelApprovalOperator(ModelLifecycleOperator, ApprovalOperator):
         publish_version_link(context, registry, candidate)
         champion = self._champion(candidate)
         self.body = question(self._side(candidate), self._side(champion) if champion else None, self._notes(context))
-        return ApprovalOperator.execute(self, context)
+        try:
+            return ApprovalOperator.execute(self, context)
+        except _Parked:
+            self._park(datetime.now(UTC).isoformat(), min(FIRST_LOOK, self.deadline))
+
+    def _park(self, asked_at: str, timeout: timedelta) -> NoReturn:
+        """Wait for the answer; asking again would wipe out one that has come meanwhile."""
+        raise TaskAwaitingInput(method_name="execute_complete", kwargs={"asked_at": asked_at}, timeout=timeout)
 
     def _side(self, version: ModelVersion) -> Side:
         manifest = self.model_store().read_manifest(version.artifact_uri)
