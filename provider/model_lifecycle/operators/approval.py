@@ -91,11 +91,9 @@ class ModelApprovalOperator(ModelLifecycleOperator, ApprovalOperator):
 
     def perform(self, context: Context, **resumed: Any) -> Any:
         """Ask, unless an earlier try of this task has asked: then look for its answer first."""
-        state, tries = _task_state(context), getattr(context["ti"], "max_tries", None)
+        state, tries = _task_state(context), context["ti"].max_tries
         if state is not None and context["ti"].try_number > 1 and state.get(ASKED) == tries:
             self.defer(trigger=AnswerTrigger(str(context["ti"].id)), method_name="found")
-        if state is not None:
-            state.set(ASKED, tries)
         return self._ask(context)
 
     def found(self, context: Context, event: Mapping[str, Any]) -> Any:
@@ -138,6 +136,9 @@ class ModelApprovalOperator(ModelLifecycleOperator, ApprovalOperator):
         try:
             return ApprovalOperator.execute(self, context)
         except _Parked:
+            state = _task_state(context)
+            if state is not None:
+                state.set(ASKED, context["ti"].max_tries)
             self._park(datetime.now(UTC).isoformat(), min(FIRST_LOOK, self.deadline))
 
     def _park(self, asked_at: str, timeout: timedelta) -> NoReturn:
