@@ -26,7 +26,8 @@ try:
     from airflow.sdk.exceptions import TaskAwaitingInput
 except ImportError:  # before Airflow 3.3 a trigger waits, which looks every five seconds
     TaskAwaitingInput = None  # type: ignore[assignment, misc]
-_Parked: Any = TaskAwaitingInput or ()
+PARKS: bool = TaskAwaitingInput is not None
+_Parked: Any = TaskAwaitingInput if PARKS else ()
 
 FIRST_LOOK, LOOK = timedelta(seconds=20), timedelta(minutes=10)
 """How long until the task looks by itself whether it was answered."""
@@ -76,10 +77,10 @@ class ModelApprovalOperator(ModelLifecycleOperator, ApprovalOperator):
         kwargs.setdefault("retry_delay", timedelta(seconds=5))
         super().__init__(
             subject=subject,
-            defaults=None if TaskAwaitingInput else self.REJECT,
+            defaults=None if PARKS else self.REJECT,
             assigned_users=[{"id": one, "name": one} for one in approvers] or None,
             params=_form(kwargs.pop("params", None)),
-            response_timeout=min(FIRST_LOOK, deadline) if TaskAwaitingInput else deadline,
+            response_timeout=min(FIRST_LOOK, deadline) if PARKS else deadline,
             **kwargs,
         )
         self.model_uri = model_uri
