@@ -48,6 +48,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": "Model Lifecycle",
                 "python-modules": [
+                    "model_lifecycle.operators.approval",
                     "model_lifecycle.operators.deploy",
                     "model_lifecycle.operators.drift",
                     "model_lifecycle.operators.evaluate",
@@ -79,6 +80,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": "Model Lifecycle",
                 "python-modules": [
+                    "model_lifecycle.triggers.answer",
                     "model_lifecycle.triggers.drift",
                     "model_lifecycle.triggers.health",
                     "model_lifecycle.triggers.poll",
@@ -100,6 +102,8 @@ def get_provider_info() -> dict[str, Any]:
             "model_lifecycle.operators.reports.DriftReportLink",
         ],
         "notifications": ["model_lifecycle.notifications.model_event.ModelEventNotifier"],
+        "task-decorators": [{"name": "model_gate", "class-name": "model_lifecycle.decorators.gate.model_gate_task"}],
+        "cli": ["model_lifecycle.cli.definition.get_cli_commands"],
         "plugins": [
             {
                 "name": "model_lifecycle_alerts",
