@@ -19,12 +19,20 @@ from model_lifecycle.core.errors import ModelLifecycleError
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-PATIENCE = 5.0
+PATIENCE = 3.0
 """Seconds that one page waits for all of its answers."""
 KEEP = 2.0
 """Seconds that an answer is given again: a page that many look at asks no more than one."""
 THREADS = 6
 MOST = 2000
+
+
+@dataclass(frozen=True)
+class Asked(Generic[T]):
+    """A question that was asked at a moment."""
+
+    at: float
+    future: Future[T]
 
 
 @dataclass(frozen=True)
@@ -41,30 +49,30 @@ class Lookups:
     def __init__(self, patience: float = PATIENCE, keep: float = KEEP) -> None:
         self.patience, self.keep = patience, keep
         self._pools: dict[str, ThreadPoolExecutor] = {}
-        self._asked: dict[Hashable, tuple[float, Future[Any]]] = {}
+        self._asked: dict[Hashable, Asked[Any]] = {}
         self._lock = Lock()
 
-    def ask(self, system: str, question: Hashable, call: Callable[[], T]) -> Future[T]:
+    def ask(self, system: str, question: Hashable, call: Callable[[], T]) -> Asked[T]:
         """Begin to ask, unless the same question is open or was just answered."""
         now, key = time.monotonic(), (system, question)
         with self._lock:
-            at, known = self._asked.get(key, (0.0, None))
-            if known is not None and (not known.done() or now - at < self.keep):
+            known = self._asked.get(key)
+            if known is not None and (not known.future.done() or now - known.at < self.keep):
                 return known
             self._forget(now)
             pool = self._pools.setdefault(system, ThreadPoolExecutor(THREADS, thread_name_prefix="models-page"))
-            future = pool.submit(call)
-            self._asked[key] = now, future
-            return future
+            asked = self._asked[key] = Asked(now, pool.submit(call))
+            return asked
 
     def deadline(self) -> float:
         """Until when a page that begins now waits."""
         return time.monotonic() + self.patience
 
-    def told(self, system: str, future: Future[T], deadline: float) -> Told[T]:
-        """The answer, as soon as it is there and not after the deadline."""
+    def told(self, system: str, asked: Asked[T], deadline: float) -> Told[T]:
+        """The answer, as soon as it is there and not after the deadline; nobody waits for what is overdue already."""
+        until = min(deadline, asked.at + self.patience)
         try:
-            return Told(future.result(max(0.0, deadline - time.monotonic())))
+            return Told(asked.future.result(max(0.0, until - time.monotonic())))
         except ModelLifecycleError as error:
             return Told(problem=f"{system}: {error}")
         except (KeyError, TypeError, ValueError) as error:
@@ -75,5 +83,5 @@ class Lookups:
 
     def _forget(self, now: float) -> None:
         if len(self._asked) > MOST:
-            open_ = {key: one for key, one in self._asked.items() if not one[1].done() or now - one[0] < self.keep}
-            self._asked = open_
+            kept = {key: one for key, one in self._asked.items() if not one.future.done() or now - one.at < self.keep}
+            self._asked = kept

@@ -7,7 +7,7 @@ server asks for the application, and by nobody else (Law 13).
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowPlugin
 
@@ -15,9 +15,22 @@ PREFIX = "/model-lifecycle/models"
 
 
 class ModelLifecycleModelsPlugin(AirflowPlugin):
-    """Mounts the API."""
+    """Mounts the API, and puts the page into Airflow's navigation.
+
+    The page is one module that Airflow's own page loads; its address has no slash before it, because Airflow may be
+    served below a path.
+    """
 
     name = "model_lifecycle_models"
+    react_apps: ClassVar[list[dict[str, Any]]] = [
+        {
+            "name": "Models",
+            "bundle_url": f"{PREFIX[1:]}/models.js",
+            "destination": "nav",
+            "url_route": "models",
+            "nav_top_level": True,
+        }
+    ]
 
     @cached_property
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]

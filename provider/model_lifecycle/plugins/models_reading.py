@@ -3,10 +3,9 @@
 Each of them may be away. What the others know is told all the same, and ``problems`` names who did not answer.
 """
 
-from __future__ import annotations
+from __asked__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
@@ -19,7 +18,7 @@ from model_lifecycle.core.release import Release
 from model_lifecycle.hooks.registry import registry_hook
 from model_lifecycle.hooks.serving import serving_hook
 from model_lifecycle.hooks.store import open_store
-from model_lifecycle.plugins.lookups import Lookups, Told
+from model_lifecycle.plugins.lookups import Asked, Lookups, Told
 from model_lifecycle.stores.remembered import RememberedLedger
 
 SECTION = "model_lifecycle"
@@ -85,16 +84,16 @@ class ModelsReading:
         return {**(told.value or empty), "problems": _once([told.problem])}
 
     def _ask(self, system: str, question: Any, call: Any, deadline: float | None = None) -> Told[Any]:
-        future = self.lookups.ask(system, question, call)
-        return self.lookups.told(system, future, self.lookups.deadline() if deadline is None else deadline)
+        asked = self.lookups.ask(system, question, call)
+        return self.lookups.told(system, asked, self.lookups.deadline() if deadline is None else deadline)
 
-    def _endpoint(self, name: str) -> tuple[Future[list[Release]], Future[Live]]:
+    def _endpoint(self, name: str) -> tuple[Asked[list[Release]], Asked[Live]]:
         endpoint = Endpoint.parse(name)
         releases = self.lookups.ask(STORE, ("walk", name), lambda: _page(endpoint, None, WALKED)[0])
         live = self.lookups.ask(endpoint.conn_id, endpoint.model, lambda: _live(endpoint))
         return releases, live
 
-    def _joined(self, name: str, releases: Future[list[Release]], live: Future[Live], deadline: float) -> Json:
+    def _joined(self, name: str, releases: Asked[list[Release]], live: Asked[Live], deadline: float) -> Json:
         endpoint = Endpoint.parse(name)
         story = self.lookups.told(STORE, releases, deadline)
         seen = self.lookups.told(endpoint.conn_id, live, deadline)
@@ -111,8 +110,8 @@ class ModelsReading:
         """What the newest drift reports of what serves found; all are asked for before any is waited for."""
         serving = [(row, row["model"], row["serving"]["version"]) for row in rows if row.get("serving")]
         asked = [(row, self.lookups.ask(REGISTRY, ("drift", *what), partial(_drift, *what))) for row, *what in serving]
-        for row, future in asked:
-            found = self.lookups.told(REGISTRY, future, deadline)
+        for row, one in asked:
+            found = self.lookups.told(REGISTRY, one, deadline)
             row["drift"] = found.value
             row["problems"] += _once([found.problem])
 
