@@ -13,6 +13,7 @@ import requests
 
 from tests.operators.life import Life
 from tests.plugins.models_page import DAGS, PREFIX, ModelsPage, models_page
+from tests.plugins.test_alerts import printed
 from tests.servers.mlflow import MlflowServer
 from tests.servers.process import free_ports
 from tests.servers.scorer import ScorerServer
@@ -88,13 +89,15 @@ def test_who_may_press(page: ModelsPage, path, role, status):
     assert (f"models_page__{wanted['key']}" in page.runs(dag)) == (status == 200)
 
 
-def test_the_table_names_every_route():
-    from model_lifecycle.plugins.models_routes import api
-    from model_lifecycle.plugins.models_routes import page as files
+ROUTES = """
+from model_lifecycle.plugins.models_routes import api, page
+print(sorted(one.path[1:] for one in (*api.routes, *page.routes)))
+"""
 
-    known = {f"{one.path[1:]}" for one in (*api.routes, *files.routes)}
-    tried = {*READ, *(f"api/{path}" for path in PRESS), "api/release"} - {"models.js"}
-    assert known == {*tried, "{name}"}
+
+def test_the_table_names_every_route():
+    tried = {*READ, *(f"api/{path}" for path in PRESS), "api/release", "{name}"} - {"models.js"}
+    assert printed(ROUTES)[-1] == str(sorted(tried))
 
 
 def test_a_release_that_is_not_there_is_not_found_for_those_who_may_ask(page: ModelsPage):
@@ -293,7 +296,7 @@ def test_a_store_and_a_registry_that_hang_are_named_in_time(tmp_path, silent: in
         "endpoints": [],
         "total": 0,
         "offset": 0,
-        "problems": ["the model store did not answer within 5 s"],
+        "problems": ["the model store did not answer within 3 s"],
     }
     assert models["problems"][0].startswith("the model registry: ")
     assert "no answer in time" in models["problems"][0]

@@ -7,7 +7,7 @@ server asks for the application, and by nobody else (Law 13).
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowPlugin
 
@@ -22,15 +22,6 @@ class ModelLifecycleModelsPlugin(AirflowPlugin):
     """
 
     name = "model_lifecycle_models"
-    react_apps: ClassVar[list[dict[str, Any]]] = [
-        {
-            "name": "Models",
-            "bundle_url": f"{PREFIX[1:]}/models.js",
-            "destination": "nav",
-            "url_route": "models",
-            "nav_top_level": True,
-        }
-    ]
 
     @cached_property
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
@@ -38,3 +29,16 @@ class ModelLifecycleModelsPlugin(AirflowPlugin):
         from model_lifecycle.plugins.models_routes import application
 
         return [{"name": "model lifecycle: models", "app": application(), "url_prefix": PREFIX}]
+
+    @cached_property
+    def react_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
+        """The page: a module that Airflow's own page loads."""
+        return [
+            {
+                "name": "Models",
+                "bundle_url": f"{PREFIX[1:]}/models.js",
+                "destination": "nav",
+                "url_route": "models",
+                "nav_top_level": True,
+            }
+        ]

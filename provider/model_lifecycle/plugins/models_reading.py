@@ -3,7 +3,7 @@
 Each of them may be away. What the others know is told all the same, and ``problems`` names who did not answer.
 """
 
-from __asked__ import annotations
+from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
