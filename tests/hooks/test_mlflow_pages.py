@@ -28,7 +28,7 @@ def model(pages) -> str:
         run = post(pages, "runs/create", experiment_id=experiment)["run"]["info"]["run_id"] if loss else None
         if run:
             post(pages, "runs/log-metric", run_id=run, key="loss", value=loss, timestamp=1)
-        tags = [{"key": "model_lifecycle.size", "value": "7"}, {"key": EVIL, "value": EVIL}]
+        tags = [{"key": "model_lifecycle.size", "value": "7"}, {"key": "note", "value": EVIL}]
         post(pages, "model-versions/create", name=name, source="s3://b/x", run_id=run, tags=tags)
     post(pages, "registered-models/alias", name=name, alias="champion", version="1")
     return name
@@ -51,7 +51,7 @@ def test_versions_stand_beside_the_champion_though_it_is_on_another_page(pages, 
 
 def test_a_version_shows_its_tags_as_they_are_and_its_size(pages, model):
     one = pages.versions(model, "", 1)["versions"][0]
-    assert (one["size"], one["tags"], one["metrics"], one["digest"]) == (7, {EVIL: EVIL}, [], None)
+    assert (one["size"], one["tags"], one["metrics"], one["digest"]) == (7, {"note": EVIL}, [], None)
 
 
 def test_models_are_found_by_a_part_of_their_name(pages, model):
@@ -78,7 +78,7 @@ def test_names_that_we_would_not_allow_are_shown(pages):
 
 
 def test_a_drift_report_leads_only_where_a_browser_may_go(pages, model):
-    assert pages.drift(model, 1) is None
+    assert [pages.drift(model, 1), pages.drift(model, 99)] == [None, None]
     tag = {"name": model, "version": "1"}
     post(pages, "model-versions/set-tag", **tag, key="drift", value="PASS: 0 of 3")
     post(pages, "model-versions/set-tag", **tag, key="drift_report", value="javascript:alert(1)")

@@ -72,8 +72,11 @@ class RegistryPages:
 
     def drift(self, name: str, version: int) -> Json | None:
         """What the newest drift report of a version found, and where it is; None if there is none."""
-        row = self._call("GET", "model-versions/get", params={"name": name, "version": str(version)})["model_version"]
-        return _drift(version_of(row).tags)
+        try:
+            row = self._call("GET", "model-versions/get", params={"name": name, "version": str(version)})
+        except NotFound:
+            return None  # somebody has removed it; what serves stays
+        return _drift(version_of(row["model_version"]).tags)
 
     def _model(self, row: Mapping[str, Any]) -> Json:
         aliases = _aliases(row)

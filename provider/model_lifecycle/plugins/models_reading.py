@@ -45,7 +45,8 @@ class ModelsReading:
         shown = found[offset : offset + limit]
         told = [self._endpoint(name) for name in shown]
         rows = [self._joined(name, *one, deadline) for name, one in zip(shown, told, strict=True)]
-        self._add_drift(rows, deadline)
+        # A deadline of its own: the registry is not late because a serving system was.
+        self._add_drift(rows, self.lookups.deadline())
         problems = [names.problem, *(problem for row in rows for problem in row["problems"])]
         # One system that is away is one sentence, however many endpoints it has.
         return {"endpoints": rows, "total": len(found), "offset": offset, "problems": _once(problems)}

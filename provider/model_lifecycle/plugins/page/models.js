@@ -158,7 +158,8 @@ function who(actor) {
   return actor.dag ? `${by}, in ${actor.dag}` : by;
 }
 
-const moved = (release) => (release.from === null ? `to version ${release.to}` : `version ${release.from} → ${release.to}`);
+const moved = (release) =>
+  release.from === null || release.from === release.to ? `version ${release.to}` : `version ${release.from} → ${release.to}`;
 
 const NEEDS = "You may look at this page, and not start the DAG that does this.";
 
@@ -303,7 +304,8 @@ function Plot({ title, looks, of, format }) {
   const baseline = looks.map((look) => of(look, 1));
   const known = [...candidate, ...baseline].filter((value) => value !== null && value !== undefined);
   if (known.length === 0) return null;
-  const top = Math.max(...known, 0) || 1;
+  const most = Math.max(...known, 0);
+  const top = most || 1;
   const x = (place) => (looks.length === 1 ? 110 : 8 + (place * 204) / (looks.length - 1));
   const y = (value) => 62 - (54 * value) / top;
   const points = (values) =>
@@ -321,11 +323,11 @@ function Plot({ title, looks, of, format }) {
   };
   const last = (values) => points(values).at(-1)?.[0];
   const told = (values) => (last(values) === undefined ? "no value" : format(last(values)));
-  const label = `${title}: at last the candidate ${told(candidate)}, beside it ${told(baseline)}; at most ${format(top)}`;
+  const label = `${title}: at last the candidate ${told(candidate)}, beside it ${told(baseline)}; at most ${format(most)}`;
   return h(
     Box,
-    { as: "figure", w: "15rem", maxW: "100%" },
-    h(Text, { as: "figcaption", fontSize: "xs", css: LINES }, `${title} (at most ${format(top)})`),
+    { as: "figure", w: "17rem", maxW: "100%" },
+    h(Text, { as: "figcaption", fontSize: "xs", css: LINES }, `${title} (at most ${format(most)})`),
     h(
       "svg",
       { viewBox: "0 0 220 70", width: "100%", role: "img", "aria-label": label },
@@ -357,11 +359,11 @@ function Plots({ looks }) {
   );
 }
 
-function Measurements({ rows }) {
+function Measurements({ rows, name }) {
   if (rows.length === 0) return null;
   return h(
     Box,
-    { overflowX: "auto", mt: 2, tabIndex: 0, role: "region", "aria-label": "Checks" },
+    { overflowX: "auto", mt: 2, tabIndex: 0, role: "region", "aria-label": name },
     h(
       Table.Root,
       { size: "sm" },
@@ -439,7 +441,7 @@ function Timeline({ params }) {
           entry.reason && h(Text, { css: LINES }, entry.reason),
           entry.mark && h(Text, { fontSize: "sm", color: "fg.muted", css: LINES }, `confirmed: ${entry.mark}`),
           h(Plots, { looks: entry.looks }),
-          h(Measurements, { rows: entry.measurements }),
+          h(Measurements, { rows: entry.measurements, name: `Checks of entry ${entry.generation}` }),
         ),
       ),
     ),
@@ -536,6 +538,7 @@ function Confirm({ wanted, close }) {
   const [on, setOn] = useState(wanted.on ?? "");
   const [state, setState] = useState({});
   const key = useRef(null);
+  const first = useRef(null);
   useEffect(() => {
     if (!state.run || state.over) return undefined;
     const timer = setInterval(async () => {
@@ -567,7 +570,7 @@ function Confirm({ wanted, close }) {
     wanted.on !== undefined &&
       h(Box, { mb: 3 }, h("label", { htmlFor: "models-on" }, "Serving connection"), h(Input, { id: "models-on", required: true, value: on, onChange: (event) => setOn(event.target.value) })),
     h("label", { htmlFor: "models-reason" }, "Reason, kept in the ledger with your name"),
-    h(Textarea, { id: "models-reason", required: true, maxLength: 2000, rows: 3, value: reason, onChange: (event) => setReason(event.target.value) }),
+    h(Textarea, { id: "models-reason", ref: first, required: true, maxLength: 2000, rows: 3, value: reason, onChange: (event) => setReason(event.target.value) }),
     state.error && h(Text, { role: "alert", mt: 2, color: "red.fg", css: LINES }, state.error),
     h(
       Flex,
@@ -585,7 +588,7 @@ function Confirm({ wanted, close }) {
   );
   return h(
     Dialog.Root,
-    { open: true, role: "alertdialog", onOpenChange: (event) => !event.open && close() },
+    { open: true, role: "alertdialog", initialFocusEl: () => first.current, onOpenChange: (event) => !event.open && close() },
     h(
       Portal,
       null,
