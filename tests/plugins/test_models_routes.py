@@ -298,5 +298,5 @@ def test_a_store_and_a_registry_that_hang_are_named_in_time(tmp_path, silent: in
         "offset": 0,
         "problems": ["the model store did not answer within 3 s"],
     }
-    assert models["problems"][0].startswith("the model registry: ")
-    assert "no answer in time" in models["problems"][0]
+    (problem,) = models["problems"]
+    assert problem.startswith("the model registry")
