@@ -108,7 +108,11 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "name": "model_lifecycle_alerts",
                 "plugin-class": "model_lifecycle.plugins.alerts.ModelLifecycleAlertsPlugin",
-            }
+            },
+            {
+                "name": "model_lifecycle_models",
+                "plugin-class": "model_lifecycle.plugins.models_api.ModelLifecycleModelsPlugin",
+            },
         ],
         "connection-types": connection_types(),
         "config": {"model_lifecycle": {"description": "Defaults that a team sets once.", "options": _options()}},

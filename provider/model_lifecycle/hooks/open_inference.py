@@ -16,6 +16,7 @@ from model_lifecycle.core.errors import Invalid
 from model_lifecycle.core.names import check_name
 from model_lifecycle.hooks.inputs import check_inputs
 from model_lifecycle.hooks.named_versions import KServeVersions, MlServerVersions, NamedVersions
+from model_lifecycle.hooks.once import once
 from model_lifecycle.hooks.open_inference_grpc import GrpcInference
 from model_lifecycle.hooks.open_inference_rest import InferenceCalls, RestCalls, infer_at, model_path
 from model_lifecycle.hooks.router import VERSION_HEADER, check_traffic
@@ -68,7 +69,7 @@ class OpenInferenceHook(RoutableHook):
         address = self.connection.extra_dejson.get("grpc")
         return GrpcInference(self.connection, str(address)) if address else None
 
-    @cached_property
+    @once
     def server(self) -> str:
         """Which server it is, by the extra ``server`` or by what it calls itself.
 
@@ -178,7 +179,7 @@ class OpenInferenceHook(RoutableHook):
     def _scorer(self) -> ScorerCalls:
         return ScorerCalls(self.session)
 
-    @cached_property
+    @once
     def _named(self) -> NamedVersions | None:
         """The versions of a server that knows models only; None for a scorer."""
         if self.server == SCORER:
