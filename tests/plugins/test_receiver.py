@@ -359,7 +359,9 @@ def test_a_real_mlflow_tells_what_happens_to_a_model(receiver: Receiver, telling
     deadline = time.monotonic() + 30
     while len(receiver.events("model://churn/events/registry")) < before + 2 and time.monotonic() < deadline:
         time.sleep(0.2)
-    found = {event["extra"]["event"]: event["extra"] for event in receiver.events("model://churn/events/registry")[before:]}
+    found = {
+        event["extra"]["event"]: event["extra"] for event in receiver.events("model://churn/events/registry")[before:]
+    }
     assert found.keys() == {"model_version.created", "model_version_alias.created"}
     assert found["model_version_alias.created"].items() >= {"alias": "challenger", "version": "1"}.items()
 
