@@ -40,6 +40,7 @@ def get_provider_info() -> dict[str, Any]:
                     "model_lifecycle.hooks.store",
                     "model_lifecycle.hooks.torchserve",
                     "model_lifecycle.hooks.tensorflow_serving",
+                    "model_lifecycle.hooks.webhdfs",
                 ],
             }
         ],
@@ -47,6 +48,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": "Model Lifecycle",
                 "python-modules": [
+                    "model_lifecycle.operators.approval",
                     "model_lifecycle.operators.deploy",
                     "model_lifecycle.operators.drift",
                     "model_lifecycle.operators.evaluate",
@@ -78,22 +80,39 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": "Model Lifecycle",
                 "python-modules": [
+                    "model_lifecycle.triggers.answer",
                     "model_lifecycle.triggers.drift",
                     "model_lifecycle.triggers.health",
                     "model_lifecycle.triggers.poll",
                     "model_lifecycle.triggers.release",
+                    "model_lifecycle.triggers.watch",
                 ],
+            }
+        ],
+        "asset-uris": [
+            {
+                "schemes": ["model"],
+                "handler": "model_lifecycle.assets.model.sanitize_uri",
+                "factory": "model_lifecycle.assets.model.create_asset",
+                "to_openlineage_converter": "model_lifecycle.assets.model.convert_asset_to_openlineage",
             }
         ],
         "extra-links": [
             "model_lifecycle.operators.links.ModelVersionLink",
             "model_lifecycle.operators.reports.DriftReportLink",
         ],
+        "notifications": ["model_lifecycle.notifications.model_event.ModelEventNotifier"],
+        "task-decorators": [{"name": "model_gate", "class-name": "model_lifecycle.decorators.gate.model_gate_task"}],
+        "cli": ["model_lifecycle.cli.definition.get_cli_commands"],
         "plugins": [
             {
                 "name": "model_lifecycle_alerts",
                 "plugin-class": "model_lifecycle.plugins.alerts.ModelLifecycleAlertsPlugin",
-            }
+            },
+            {
+                "name": "model_lifecycle_models",
+                "plugin-class": "model_lifecycle.plugins.models_api.ModelLifecycleModelsPlugin",
+            },
         ],
         "connection-types": connection_types(),
         "config": {"model_lifecycle": {"description": "Defaults that a team sets once.", "options": _options()}},

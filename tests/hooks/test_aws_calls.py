@@ -97,7 +97,7 @@ def test_a_profile_that_is_not_there_and_a_missing_region_are_invalid(moto: Moto
 
 def test_what_cannot_be_reached_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aws_calls, "ATTEMPTS", 1)
-    with pytest.raises(Unavailable, match="sts get_caller_identity.*Could not connect"):
+    with pytest.raises(Unavailable, match="nothing listens there"):
         who(calls(f"http://127.0.0.1:{free_ports()[0]}"))
 
 

@@ -211,7 +211,7 @@ class TestTls:
         assert ask(calls(f"localhost:{port}", host="https://h", extra={"verify": str(pair[0])}))
 
     def test_a_certificate_of_nobody_we_know_is_invalid_and_not_tried_for_ever(self, calls, port):
-        with pytest.raises(Invalid, match=r"extra verify"):
+        with pytest.raises(Invalid, match=r"extra ca"):
             ask(calls(f"grpcs://localhost:{port}"), deadline=10)
 
     def test_leaving_it_unverified_is_refused(self, calls, port):

@@ -15,7 +15,7 @@ from tests.house.pages import DOCS, PAGES, README, ROOT, anchors, blocks, dead_l
 INFO = get_provider_info()
 TYPES = {one["connection-type"]: one for one in INFO["connection-types"]}
 SOURCES = sorted([*(ROOT / "dags").rglob("*.py"), *(ROOT / "tests").rglob("*.py")])
-SHARED = {"verify", "timeout"}
+SHARED = {"scheme", "verify", "ca", "cert", "key", "timeout"}
 """Extras that almost every connection has, described once."""
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 # [START listen]
-from airflow.sdk import DAG, Asset, get_current_context, task
+from airflow.sdk import DAG, get_current_context, task
 
-with DAG("on_alerts", schedule=Asset("model-alerts/churn")):
+from model_lifecycle.assets.model import alerts
+
+with DAG("on_alerts", schedule=alerts("churn")):
 
     @task
     def look() -> None:
@@ -17,7 +19,9 @@ with DAG("on_alerts", schedule=Asset("model-alerts/churn")):
     look()
 # [END listen]
 
-with DAG("on_registry", schedule=Asset("model-registry/churn")):
+from model_lifecycle.assets.model import registry_changes
+
+with DAG("on_registry", schedule=registry_changes("churn")):
 
     @task
     def read() -> None:

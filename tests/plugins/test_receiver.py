@@ -61,9 +61,9 @@ def test_what_is_resolved_starts_nothing(receiver: Receiver):
 
 def test_another_firing_alert_is_an_event_of_its_model_once(receiver: Receiver):
     told = alert(action="retrain", severity="page")
-    before = len(receiver.events("model-alerts/churn"))
+    before = len(receiver.events("model://churn/events/alerts"))
     assert [receiver.tell(told).json()["results"][0]["outcome"] for _ in range(2)] == ["event", "already"]
-    events = receiver.events("model-alerts/churn")
+    events = receiver.events("model://churn/events/alerts")
     assert len(events) == before + 1
     assert events[-1]["extra"].items() >= {"version": "3", "severity": "page", "action": "retrain"}.items()
 
@@ -269,10 +269,10 @@ def test_while_the_dag_is_paused_the_sender_comes_again_and_then_it_acts_once(re
 def test_what_mlflow_signed_is_an_event_of_its_model_once(receiver: Receiver):
     body = json.dumps(TAGGED).encode()
     headers = receiver.sign(body)
-    before = len(receiver.events("model-registry/churn"))
+    before = len(receiver.events("model://churn/events/registry"))
     answers = [receiver.post_mlflow(body, headers) for _ in range(2)]
     assert [(one.status_code, one.json()["outcome"]) for one in answers] == [(200, "event"), (200, "already")]
-    events = receiver.events("model-registry/churn")
+    events = receiver.events("model://churn/events/registry")
     assert len(events) == before + 1
     extra = dict(events[-1]["extra"])
     assert len(extra.pop("key")) == 32
@@ -353,13 +353,15 @@ def test_a_real_mlflow_tells_what_happens_to_a_model(receiver: Receiver, telling
     tested = client.test_webhook(webhook.webhook_id)
     assert (tested.success, tested.response_status) == (True, 200), tested.response_body
     client.create_registered_model("churn")
-    before = len(receiver.events("model-registry/churn"))
+    before = len(receiver.events("model://churn/events/registry"))
     version = client.create_model_version("churn", "s3://nowhere/churn").version
     client.set_registered_model_alias("churn", "challenger", version)
     deadline = time.monotonic() + 30
-    while len(receiver.events("model-registry/churn")) < before + 2 and time.monotonic() < deadline:
+    while len(receiver.events("model://churn/events/registry")) < before + 2 and time.monotonic() < deadline:
         time.sleep(0.2)
-    found = {event["extra"]["event"]: event["extra"] for event in receiver.events("model-registry/churn")[before:]}
+    found = {
+        event["extra"]["event"]: event["extra"] for event in receiver.events("model://churn/events/registry")[before:]
+    }
     assert found.keys() == {"model_version.created", "model_version_alias.created"}
     assert found["model_version_alias.created"].items() >= {"alias": "challenger", "version": "1"}.items()
 

@@ -26,13 +26,13 @@ def test_twenty_deliveries_at_once_start_one_run(receiver: Receiver):
 def test_twenty_deliveries_at_once_are_one_event(receiver: Receiver):
     body = json.dumps(TAGGED).encode()
     headers = receiver.sign(body, delivery=uuid4().hex)
-    before = len(receiver.events("model-registry/churn"))
+    before = len(receiver.events("model://churn/events/registry"))
     with ThreadPoolExecutor(AT_ONCE) as threads:
         answers = list(threads.map(lambda _: receiver.post_mlflow(body, headers), range(AT_ONCE)))
     assert {answer.status_code for answer in answers} == {200}
     outcomes = [answer.json()["outcome"] for answer in answers]
     assert (outcomes.count("event"), outcomes.count("already")) == (1, AT_ONCE - 1)
-    assert len(receiver.events("model-registry/churn")) == before + 1
+    assert len(receiver.events("model://churn/events/registry")) == before + 1
 
 
 def test_an_event_starts_the_dags_that_wait_for_the_asset(receiver: Receiver):

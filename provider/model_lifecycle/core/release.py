@@ -247,7 +247,7 @@ class Release:
             "fallback_version": plan.fallback.version if plan.fallback else None,
             "serving_version": self.standing.serving.version if self.standing.serving else None,
             "opened_at": self.entries[0].at.isoformat(),
-            "closed_at": self.last.at.isoformat() if self.state.terminal else None,
+            "closed_at": self.since.isoformat() if self.state.terminal else None,
             "generation": self.generation,
         }
 

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
-from airflow.sdk import BaseHook, Connection
+from airflow.sdk import Connection
 
-from model_lifecycle.core.errors import Unavailable
+from model_lifecycle.core.errors import Invalid, Unavailable
 from model_lifecycle.core.senders import SHORTEST
+from model_lifecycle.hooks.connected import Connected
 
 
-class AlertsHook(BaseHook):
+class AlertsHook(Connected):
     """Reads the secrets anew for every delivery, so that a rotation needs no restart.
 
     The password holds Alertmanager's shared secrets, the extra ``mlflow_secret`` those of MLflow's webhooks; several
@@ -39,6 +40,23 @@ class AlertsHook(BaseHook):
             return self.get_connection(self.alerts_conn_id)
         except AirflowNotFoundException as error:
             raise self._not_ready("there is no such connection") from error
+
+    def prove_connection(self) -> str:
+        """Tell who may send alerts; nobody is asked, for the others call us.
+
+        :raises Invalid: if nobody may, or a secret is too short.
+        """
+        found = self.get_conn()
+        kinds = {"password": found.password, "extra mlflow_secret": found.extra_dejson.get("mlflow_secret")}
+        try:
+            count = [f"{len(self._secrets(value, where))} in the {where}" for where, value in kinds.items() if value]
+            endpoints = self.endpoints()
+        except Unavailable as error:
+            raise Invalid(error.message, target=error.target, hint=error.hint) from error
+        if not count:
+            hint = "set the password, the extra mlflow_secret, or both"
+            raise Invalid("nobody may send alerts: there is no secret", target=self.alerts_conn_id, hint=hint)
+        return f"secrets: {', '.join(count)}; endpoints of {len(endpoints)} models"
 
     def shared_secrets(self) -> tuple[str, ...]:
         """What Alertmanager may present.

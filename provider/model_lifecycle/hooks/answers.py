@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from json import dumps, loads
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
+from model_lifecycle.core.breakdowns import breakdown_of
 from model_lifecycle.core.errors import Conflict, Denied, Invalid, ModelLifecycleError, NotFound, Unavailable
 
 if TYPE_CHECKING:
@@ -27,7 +29,16 @@ _BY_STATUS: dict[int, type[ModelLifecycleError]] = {
     425: Unavailable,
     429: Unavailable,
 }
-_HINTS = {401: "check login and password of the connection", 403: "this account lacks the permission"}
+_HINTS = {
+    401: "check login and password of the connection",
+    403: "this account lacks the permission: ask the server's owner for it",
+    407: "check user and password of the proxy",
+    502: "a proxy answers, and reaches no server behind it",
+    503: "the server, or a proxy before it, is not ready",
+    504: "a proxy answers, and hears nothing of the server behind it",
+}
+_ELSEWHERE = "is this the right server, port and path?"
+_HTTPS = re.compile(rb"https (port|server)", re.IGNORECASE)
 
 
 def read_body(response: requests.Response, end: float, limit: int = MAX_ANSWER) -> None:
@@ -74,9 +85,42 @@ def refusal(
     status = response.status_code
     kind = {**_BY_STATUS, **(errors or {})}.get(status, Unavailable if status >= 500 else Invalid)
     said = _there(response) if status < 400 else one_line(_message(response) or response.reason or "", secret)
-    error = kind(f"{what}: {status} {said}", target=target, hint=_HINTS.get(status))
+    error = kind(f"{what}: {status} {said}", target=target, hint=_hint(response))
     error.__cause__ = HTTPError(f"status {status}", response=response)
     return error
+
+
+def failure(what: str, error: requests.RequestException, target: str, *, proxied: bool = False) -> ModelLifecycleError:
+    """The error for a call that got no answer: the cause that :mod:`model_lifecycle.core.breakdowns` finds.
+
+    :param proxied: whether the environment names a proxy, which can be the cause as well.
+    """
+    import requests
+
+    if isinstance(error, requests.exceptions.ProxyError):
+        hint = "check HTTP_PROXY, HTTPS_PROXY and NO_PROXY in the environment"
+        return Unavailable(f"{what}: the connection failed: the proxy does not connect us", target=target, hint=hint)
+    if isinstance(error, requests.ConnectTimeout):
+        hint = "is the address right, and does every firewall on the way let us through?"
+        return Unavailable(f"{what}: no answer in time: no connection was made", target=target, hint=hint)
+    if isinstance(error, requests.Timeout):
+        hint = "the server is too slow for the extra timeout, or speaks something else on this port"
+        return Unavailable(f"{what}: no answer in time", target=target, hint=hint)
+    if found := breakdown_of(error):
+        hint = f"{found.hint}, or does the proxy of the environment fail?" if proxied else found.hint
+        return (Unavailable if found.passing else Invalid)(f"{what}: {found.message}", target=target, hint=hint)
+    return _unknown(what, error, target)
+
+
+def _unknown(what: str, error: requests.RequestException, target: str) -> ModelLifecycleError:
+    import requests
+
+    if isinstance(error, requests.exceptions.SSLError):
+        hint = "name the CA file in the extra ca, or correct the scheme"
+        return Invalid(f"{what}: TLS failed: {one_line(str(error))}", target=target, hint=hint)
+    if isinstance(error, requests.ConnectionError):
+        return Unavailable(f"{what}: the connection failed ({type(error).__name__})", target=target)
+    return Invalid(f"{what}: cannot be sent ({type(error).__name__})", target=target)
 
 
 def check_json(what: str, response: requests.Response, target: str) -> None:
@@ -90,7 +134,9 @@ def check_json(what: str, response: requests.Response, target: str) -> None:
         loads(response.content)
     except ValueError as error:
         kind = "HTML" if _is_html(response) else "something that is not JSON"
-        raise Invalid(f"{what}: answered with {kind}: is this the right port?", target=target) from error
+        message = f"{what}: answered with {kind}: is this the right port?"
+        hint = "another server answers there, or the sign-in page of a proxy"
+        raise Invalid(message, target=target, hint=hint) from error
 
 
 @contextmanager
@@ -139,6 +185,23 @@ def one_line(text: str, *secrets: str) -> str:
         text = text.replace(secret, "***") if len(secret) > 3 else text
     line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     return line if len(line) <= 300 else f"{line[:297]}..."
+
+
+def _hint(response: requests.Response) -> str | None:
+    status = response.status_code
+    if status == 400 and _HTTPS.search(response.content[:2000]):
+        return "the server speaks TLS on this port: write https:// into the host"
+    if status in (404, 405, 501) and not _is_json(response):
+        return _ELSEWHERE
+    return _HINTS.get(status)
+
+
+def _is_json(response: requests.Response) -> bool:
+    try:
+        loads(response.content)
+    except ValueError:
+        return False
+    return True
 
 
 def _there(response: requests.Response) -> str:

@@ -44,6 +44,8 @@ class ArchiveServer(RoutableHook):
     :param serving_conn_id: the connection.
     """
 
+    folders = ("archives",)
+
     @cached_property
     def session(self) -> ConnectionSession:
         """The HTTP session on the inference API; the connection is read when it is first used."""
@@ -63,7 +65,10 @@ class ArchiveServer(RoutableHook):
 
     def prove_connection(self) -> str:
         """Prove that both APIs are there and let us in."""
-        self.manage("GET", "/models", params={"limit": 1}, retry=False)
+        answer = self.manage("GET", "/models", params={"limit": 1}, retry=False).json()
+        if not isinstance(answer, dict) or "models" not in answer:
+            message = f"the answer to GET /models is none of {self.hook_name}'s"
+            raise Invalid(message, target=self.management.target, hint="is this the right port, of its management API?")
         self.infer(self.session, "GET", "/ping", retry=False)
         return f"{self.hook_name} is ready"
 

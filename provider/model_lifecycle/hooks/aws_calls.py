@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from model_lifecycle.core.breakdowns import breakdown_of
 from model_lifecycle.core.errors import Invalid, ModelLifecycleError, Unavailable
 from model_lifecycle.hooks.answers import MAX_ANSWER, one_line
 from model_lifecycle.hooks.aws_errors import HINTS, failed, refused
@@ -150,6 +151,10 @@ class AwsCalls:
         return kind(f"{what}: {self._clean(said)}", target=self.target, hint=HINTS.get(kind))
 
     def _failure(self, what: str, error: Exception) -> ModelLifecycleError:
+        if found := breakdown_of(error):
+            why = Unavailable if found.passing else Invalid
+            own = found.hint.replace("the extra ca", "the extra verify of the aws connection")
+            return why(f"{what}: {found.message}", target=self.target, hint=own)
         kind, hint = failed(error)
         return kind(f"{what}: {self._clean(str(error))}", target=self.target, hint=hint)
 

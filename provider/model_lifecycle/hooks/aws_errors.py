@@ -72,7 +72,13 @@ _BY_STATUS: dict[int, Kind] = {
 # By the names of botocore's classes: their module is not imported here.
 _BY_CLASS: tuple[tuple[frozenset[str], Kind, str | None], ...] = (
     (frozenset({"SSLError"}), Invalid, "name the CA file in the extra verify of the aws connection"),
+    (
+        frozenset({"ConnectTimeoutError", "ReadTimeoutError"}),
+        Unavailable,
+        "is endpoint_url right, and do firewalls let us through?",
+    ),
     (frozenset({"HTTPClientError", "ConnectionError"}), Unavailable, None),
+    (frozenset({"ResponseParserError"}), Invalid, "is endpoint_url of the aws connection that of AWS?"),
     (
         frozenset({"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "NoAuthTokenError",
                    "TokenRetrievalError", "SSOTokenLoadError", "UnauthorizedSSOTokenError"}),

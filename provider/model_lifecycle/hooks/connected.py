@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import BaseHook
 
 from model_lifecycle.core.errors import Invalid, ModelLifecycleError
+from model_lifecycle.hooks.extras import extras
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -29,6 +30,9 @@ class Connected(BaseHook, ABC):
     declared: ClassVar[tuple[str, ...]] = ("conn_type", "hook_name")
     """The class attributes without which a class that is not abstract cannot be made."""
 
+    folders: ClassVar[tuple[str, ...]] = ()
+    """The extras that name folders which must be there to deploy."""
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         missing = [name for name in cls.declared if not hasattr(cls, name)]
@@ -46,11 +50,17 @@ class Connected(BaseHook, ABC):
         return BaseHook.get_connection(self.conn_id)
 
     def test_connection(self) -> tuple[bool, str]:
-        """What :meth:`prove_connection` finds, for the button of the connection form."""
+        """What :meth:`prove_connection` finds, for the button of the connection form.
+
+        First come the extras, then the server, then the folders: what is nearest to the form is told first.
+        """
         try:
-            return True, self.prove_connection()
+            extras(self.connection)
+            found = self.prove_connection()
+            self._prove_folders()
         except ModelLifecycleError as error:
             return False, str(error)
+        return True, found
 
     @abstractmethod
     def prove_connection(self) -> str:
@@ -58,6 +68,16 @@ class Connected(BaseHook, ABC):
 
         :raises ModelLifecycleError: with what is missing.
         """
+
+    def _prove_folders(self) -> None:
+        for extra in self.folders:
+            if not self.connection.extra_dejson.get(extra):
+                continue
+            path = self.folder(extra, "write an absolute path")
+            if not path.is_dir():
+                hint = "make or mount it here and where the workers run, or correct the path"
+                message = f"the extra {extra} names no folder of the machine that tests: {path}"
+                raise Invalid(message, target=self.conn_id, hint=hint)
 
     def folder(self, extra: str, hint: str) -> Path:
         """A folder that an extra names as this worker sees it; whether it is there is not asked.

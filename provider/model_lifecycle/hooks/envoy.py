@@ -161,7 +161,7 @@ class EnvoyHook(RouterHook):
         if not isinstance(extra.get("admin"), str):
             hint = "set it as the admin address of envoy.yaml, such as http://127.0.0.1:9901"
             raise Invalid("the extra admin is no URL", target=self.conn_id, hint=hint)
-        kept = {name: extra[name] for name in ("verify", "cert", "key", "timeout") if name in extra}
+        kept = {name: extra[name] for name in ("verify", "ca", "cert", "key", "timeout") if name in extra}
         conn_id = f"the admin of {self.conn_id}"
         admin = Connection(conn_id=conn_id, conn_type="http", host=extra["admin"], extra=json.dumps(kept))
         return EnvoyAdmin(ConnectionSession(admin))

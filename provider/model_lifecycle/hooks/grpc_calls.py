@@ -164,14 +164,20 @@ class GrpcCalls:
     def _refusal(self, method: str, error: Any, errors: Mapping[str, type[ModelLifecycleError]]) -> ModelLifecycleError:
         status, said = error.code().name, one_line(error.details() or "", self._secret)
         kind = {**_BY_STATUS, **errors}.get(status, Unavailable)
-        hint = None
+        hint = next((hint for words, hint in _CAUSES if words in said.lower()), None)
         if status == "UNAVAILABLE" and any(word in said.lower() for word in _TLS):
-            kind, hint = Invalid, "name the CA file in the extra verify, or correct the scheme"
+            kind, hint = Invalid, "name the CA file in the extra ca, or correct the scheme"
         if status == "RESOURCE_EXHAUSTED" and "larger than max" in said:
             kind = Invalid
         return kind(f"{method}: {status} {said}", target=self.target, hint=hint)
 
 
+_CAUSES = (
+    ("dns resolution failed", "look for a slip in the host; else ask who runs the name server"),
+    ("connection refused", "is the server running, and is this its port?"),
+    ("http1", "what answers there speaks HTTP/1: is this the port for gRPC?"),
+    ("http2", "what answers there does not speak gRPC: is this the right port?"),
+)
 _ADDRESS = "write host:port, or grpcs://host:port for TLS"
 
 
@@ -192,9 +198,9 @@ def _credentials(connection: Connection) -> grpc.ChannelCredentials:
     import grpc
 
     extra, target = connection.extra_dejson, str(connection.conn_id)
-    verify = tls_verify(extra.get("verify"), target)
+    verify = tls_verify(extra.get("verify"), target, extra.get("ca"))
     if verify is False:
-        hint = "name the server's own certificate, or its CA's, in the extra verify"
+        hint = "name the server's own certificate, or its CA's, in the extra ca"
         raise Invalid("gRPC cannot leave a certificate unverified", target=target, hint=hint)
     roots = Path(verify).read_bytes() if isinstance(verify, str) else None
     own = tls_certificate(extra.get("cert"), extra.get("key"), target)

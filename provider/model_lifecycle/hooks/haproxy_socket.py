@@ -7,6 +7,7 @@ import socket
 import time
 from pathlib import Path
 
+from model_lifecycle.core.breakdowns import breakdown_of
 from model_lifecycle.core.errors import Denied, Invalid, Unavailable
 from model_lifecycle.hooks.answers import one_line
 from model_lifecycle.hooks.router_files import RouterFolder
@@ -44,7 +45,11 @@ class RuntimeSocket:
             raise Unavailable(f"no runtime socket at {self.address}", target=self.target, hint=hint) from error
         except (OSError, UnicodeDecodeError) as error:
             message = f"the runtime socket {self.address} failed ({type(error).__name__}: {one_line(str(error))})"
-            raise Unavailable(message, target=self.target) from error
+            found = breakdown_of(error)
+            raise Unavailable(message, target=self.target, hint=found.hint if found else None) from error
+        if reply.startswith("HTTP/"):
+            hint = "the extra socket is the line stats socket of haproxy.cfg, not a line bind"
+            raise Invalid(f"{self.address} is no runtime socket: it speaks HTTP", target=self.target, hint=hint)
         if reply.startswith("Permission denied"):
             raise Denied(_DENIED, target=self.target, hint=_DENIED_HINT)
         return reply.rstrip("\n")
@@ -67,7 +72,7 @@ class RuntimeSocket:
                     raise OSError("the reply does not end")
                 connection.settimeout(max(end - time.monotonic(), 0.001))
         # Half a map, taken for a whole one, would end up in the file: only a reply with its blank line is one.
-        if reply != b"\n" and not reply.endswith(b"\n\n"):
+        if reply != b"\n" and not reply.endswith(b"\n\n") and not reply.startswith(b"HTTP/"):
             raise OSError("the reply broke off")
         return reply.decode()
 

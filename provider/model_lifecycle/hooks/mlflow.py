@@ -16,18 +16,19 @@ from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
-from airflow.sdk import BaseHook
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_exponential
 
 from model_lifecycle.core.errors import Conflict, Invalid, ModelLifecycleError, NotFound, Unavailable
 from model_lifecycle.core.manifest import is_digest
 from model_lifecycle.core.models import ModelUri, ModelVersion
 from model_lifecycle.core.names import check_name, check_path
+from model_lifecycle.hooks.connected import Connected
 from model_lifecycle.hooks.mlflow_answers import (
     MAX_TEXT,
     MAX_URI,
     error_code,
     filter_for,
+    prove_search,
     same_artifact,
     source_of,
     tag_rows,
@@ -35,7 +36,8 @@ from model_lifecycle.hooks.mlflow_answers import (
     version_of,
 )
 from model_lifecycle.hooks.mlflow_files import page_path, run_for_files, upload_path
-from model_lifecycle.hooks.registry import DIGEST_TAG, ModelRegistryHook
+from model_lifecycle.hooks.mlflow_survey import MlflowSurvey
+from model_lifecycle.hooks.registry import DIGEST_TAG
 from model_lifecycle.hooks.session import ConnectionSession, url_path
 
 API = "/api/2.0/mlflow"
@@ -44,7 +46,7 @@ READY_SECONDS = 60
 _RESERVED_ALIAS = re.compile(r"latest|v[0-9]+", re.IGNORECASE)
 
 
-class MlflowHook(ModelRegistryHook):
+class MlflowHook(Connected, MlflowSurvey):
     """A registry behind one connection of type ``mlflow``.
 
     :param registry_conn_id: host, port, login and password, or a password alone as a bearer token; the extras are
@@ -63,19 +65,17 @@ class MlflowHook(ModelRegistryHook):
     @cached_property
     def session(self) -> ConnectionSession:
         """Calls to the server that the connection names."""
-        return ConnectionSession(BaseHook.get_connection(self.registry_conn_id))
+        return ConnectionSession(self.connection)
 
     def get_conn(self) -> ConnectionSession:
         """The session, as other hooks call it."""
         return self.session
 
-    def test_connection(self) -> tuple[bool, str]:
-        """Tell whether the server answers us, and in what words it does not."""
-        try:
-            self._call("GET", "registered-models/search", params={"max_results": 1})
-        except ModelLifecycleError as error:
-            return False, str(error)
-        return True, f"MLflow answers at {self.session.url}"
+    def prove_connection(self) -> str:
+        """Ask for one model, as the form's button does: it takes the way of every call, so it proves the login too."""
+        asked = {"params": {"max_results": 1}, "retry": False, "errors": {404: Invalid, 405: Invalid}}
+        prove_search(lambda: self._call("GET", "registered-models/search", **asked), self.session.target)
+        return f"MLflow answers at {self.session.url}"
 
     def register(
         self,

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -154,3 +154,18 @@ def version_of(row: Mapping[str, Any], aliases: Sequence[str] | None = None) -> 
         tuple(row.get("aliases", ()) if aliases is None else aliases),
         tags,
     )
+
+
+def prove_search(ask: Callable[[], dict[str, Any]], target: str) -> None:
+    """Prove that a search for models is answered by MLflow.
+
+    :raises Invalid: if something else answers.
+    """
+    elsewhere = "is this the right server and port?"
+    try:
+        answer = ask()
+    except Invalid as error:
+        error.hint = error.hint or elsewhere
+        raise
+    if answer.keys() - {"registered_models", "next_page_token"}:
+        raise Invalid("the answer to a search for models is none of MLflow's", target=target, hint=elsewhere)

@@ -48,6 +48,7 @@ class MlflowServingHook(RoutableHook):
 
     default_conn_name = "mlflow_serving_default"
     conn_type = "mlflow_serving"
+    folders = ("repository",)
     hook_name = "MLflow models serve"
 
     @cached_property
@@ -67,7 +68,7 @@ class MlflowServingHook(RoutableHook):
 
     def prove_connection(self) -> str:
         """Prove that Supervisor is there and has a program for each slot."""
-        programs = self.supervisor.states()
+        programs = self.supervisor.states(retry=False)
         missing = [slot.program for slot in self.slots.all if slot.program not in programs]
         if missing:
             hint = "the extra slots lists as many servers as its program has numprocs; the extra program names it"

@@ -16,6 +16,7 @@ from model_lifecycle.core.errors import Invalid
 from model_lifecycle.core.names import check_name
 from model_lifecycle.hooks.inputs import check_inputs
 from model_lifecycle.hooks.named_versions import KServeVersions, MlServerVersions, NamedVersions
+from model_lifecycle.hooks.once import once
 from model_lifecycle.hooks.open_inference_grpc import GrpcInference
 from model_lifecycle.hooks.open_inference_rest import InferenceCalls, RestCalls, infer_at, model_path
 from model_lifecycle.hooks.router import VERSION_HEADER, check_traffic
@@ -44,6 +45,7 @@ class OpenInferenceHook(RoutableHook):
 
     default_conn_name = "open_inference_default"
     conn_type = "open_inference"
+    folders = ("repository",)
     hook_name = "Open Inference Protocol v2"
 
     @property
@@ -67,7 +69,7 @@ class OpenInferenceHook(RoutableHook):
         address = self.connection.extra_dejson.get("grpc")
         return GrpcInference(self.connection, str(address)) if address else None
 
-    @cached_property
+    @once
     def server(self) -> str:
         """Which server it is, by the extra ``server`` or by what it calls itself.
 
@@ -87,6 +89,9 @@ class OpenInferenceHook(RoutableHook):
     def prove_connection(self) -> str:
         """Prove that the server is there and ready."""
         server = self._metadata(retry=False)
+        if "name" not in server:
+            message = "the answer to GET /v2 is none of the Open Inference Protocol's"
+            raise Invalid(message, target=self.session.target, hint="is this the right port?")
         self.session.call("GET", "/v2/health/ready", retry=False)
         return f"{server.get('name', 'the server')} {server.get('version', '')} is ready"
 
@@ -174,7 +179,7 @@ class OpenInferenceHook(RoutableHook):
     def _scorer(self) -> ScorerCalls:
         return ScorerCalls(self.session)
 
-    @cached_property
+    @once
     def _named(self) -> NamedVersions | None:
         """The versions of a server that knows models only; None for a scorer."""
         if self.server == SCORER:

@@ -24,6 +24,7 @@ from model_lifecycle.core.errors import Invalid, ModelLifecycleError, Unavailabl
 from model_lifecycle.core.samples import Sample
 from model_lifecycle.hooks import publishing
 from model_lifecycle.hooks.answers import one_line
+from model_lifecycle.hooks.connected import Connected
 from model_lifecycle.hooks.metrics import MetricSystemHook
 from model_lifecycle.hooks.prometheus_answers import Result, number, points, read_result
 from model_lifecycle.hooks.prometheus_counts import CountQueries
@@ -41,7 +42,7 @@ _FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "applica
 log = logging.getLogger(__name__)
 
 
-class PrometheusHook(BaseHook, MetricSystemHook):
+class PrometheusHook(Connected, MetricSystemHook):
     """One Prometheus behind one connection of type ``prometheus``.
 
     :param metrics_conn_id: host, port, login and password, or a password alone as a bearer token. Extras besides those
@@ -54,6 +55,7 @@ class PrometheusHook(BaseHook, MetricSystemHook):
     default_conn_name = "prometheus_default"
     conn_type = "prometheus"
     hook_name = "Prometheus"
+    folders = ("textfile",)
 
     def __init__(self, metrics_conn_id: str = default_conn_name, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -62,23 +64,21 @@ class PrometheusHook(BaseHook, MetricSystemHook):
     @cached_property
     def session(self) -> ConnectionSession:
         """Calls to the server that the connection names."""
-        return ConnectionSession(self._connection)
+        return ConnectionSession(self.connection)
 
     def get_conn(self) -> ConnectionSession:
         """The session, as other hooks call it."""
         return self.session
 
-    def test_connection(self) -> tuple[bool, str]:
-        """Tell whether Prometheus answers, and what of the extras cannot be used."""
-        try:
-            self.is_online()
-            for expression in self._queries.expressions("model").values():
-                self._instant(expression, None)
-            if isinstance(place := self._place(), ConnectionSession):
-                place.call("GET", "/-/ready", text=True, retry=False)
-        except ModelLifecycleError as error:
-            return False, str(error)
-        return True, f"Prometheus answers at {self.session.url}"
+    def prove_connection(self) -> str:
+        """Prove that Prometheus answers, and that what the extras say can be used; who waits is told at once."""
+        self._post("/api/v1/query", urlencode({"query": "1"}).encode())
+        self.is_online()
+        for expression in self._queries.expressions("model").values():
+            self._instant(expression, None)
+        if isinstance(place := self._place(), ConnectionSession):
+            place.call("GET", "/-/ready", text=True, retry=False)
+        return f"Prometheus answers at {self.session.url}"
 
     def query(self, expression: str, at: datetime | None = None) -> float | None:
         """The one number of an expression; see the contract."""
@@ -135,15 +135,11 @@ class PrometheusHook(BaseHook, MetricSystemHook):
             raise Invalid("the connection names no place for samples", target=self.session.target, hint=hint)
 
     @cached_property
-    def _connection(self) -> Connection:
-        return BaseHook.get_connection(self.metrics_conn_id)
-
-    @cached_property
     def _queries(self) -> CountQueries:
-        return CountQueries(self._connection.extra_dejson, self.session.target)
+        return CountQueries(self.connection.extra_dejson, self.session.target)
 
     def _place(self) -> ConnectionSession | Path | None:
-        extra = self._connection.extra_dejson
+        extra = self.connection.extra_dejson
         gateway, folder = str(extra.get("pushgateway") or ""), str(extra.get("textfile") or "")
         if gateway and folder:
             raise Invalid("the connection has both pushgateway and textfile", target=self.session.target)
@@ -152,7 +148,7 @@ class PrometheusHook(BaseHook, MetricSystemHook):
         if "://" not in gateway:
             return ConnectionSession(_connection(gateway))
         # Our login is for Prometheus, and goes nowhere else.
-        shared = {name: extra[name] for name in ("verify", "timeout") if name in extra}
+        shared = {name: extra[name] for name in ("verify", "ca", "timeout") if name in extra}
         return ConnectionSession(
             Connection(
                 conn_id=f"{self.metrics_conn_id}.pushgateway", conn_type="http", host=gateway, extra=json.dumps(shared)

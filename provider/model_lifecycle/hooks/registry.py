@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from airflow.sdk import BaseHook
 
@@ -11,6 +12,14 @@ from model_lifecycle.core.models import ModelUri, ModelVersion
 from model_lifecycle.hooks.finding import find_hook, wrong_kind
 
 DIGEST_TAG = "model_lifecycle.digest"
+
+
+@dataclass(frozen=True)
+class ModelState:
+    """What a watcher has to know of a model: its newest version, 0 if it has none, and what its aliases name."""
+
+    newest: int
+    aliases: Mapping[str, int] = field(default_factory=dict)
 
 
 class ModelRegistryHook(BaseHook, ABC):
@@ -53,6 +62,14 @@ class ModelRegistryHook(BaseHook, ABC):
     @abstractmethod
     def search(self, name: str, tags: Mapping[str, str] | None = None) -> Sequence[ModelVersion]:
         """All versions of a model with all these tags, newest first; empty if the model does not exist."""
+
+    @abstractmethod
+    def survey(self) -> Mapping[str, ModelState]:
+        """All models at one look, in as few requests as can be: what watchers ask at every poll."""
+
+    @abstractmethod
+    def tagged(self, tags: Mapping[str, str]) -> Mapping[str, Sequence[int]]:
+        """The versions of any model that have all these tags, ascending, by the model's name."""
 
     @abstractmethod
     def set_alias(self, name: str, alias: str, version: int) -> None:

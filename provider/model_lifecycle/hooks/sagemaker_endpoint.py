@@ -65,7 +65,9 @@ class SagemakerEndpointHook(ServingHook):
 
     def prove_connection(self) -> str:
         """Prove that SageMaker answers us."""
-        self.aws.call("sagemaker", "list_endpoints", MaxResults=1)
+        if "Endpoints" not in self.aws.call("sagemaker", "list_endpoints", MaxResults=1):
+            hint = "is endpoint_url of the aws connection that of AWS?"
+            raise Invalid("the answer to sagemaker list_endpoints is none of AWS's", target=self.aws.target, hint=hint)
         return "SageMaker answers"
 
     def stage(self, model: str, version: int, artifact_uri: str, store: ModelStore) -> None:

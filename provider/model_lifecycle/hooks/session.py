@@ -1,8 +1,9 @@
 """HTTP as an Airflow Connection describes it: what every hook that speaks REST shares.
 
-Extras of the connection: ``scheme`` (where the host names none), ``verify`` (true, false or a CA file), ``cert`` and
-``key`` (paths of a client certificate), ``timeout`` (seconds a call may stay silent, 60 by default). Login and
-password are basic authentication; a password alone is a bearer token. Proxies come from the environment as usual;
+Extras of the connection: ``scheme`` (where the host names none), ``verify`` (true, false or a CA file), ``ca`` (a CA
+file too), ``cert`` and ``key`` (paths of a client certificate), ``timeout`` (seconds a call may stay silent, 60 by
+default). Login and password are basic authentication; a password alone is a bearer token; the extra ``auth``, basic or
+bearer, insists on one of them. Proxies come from the environment as usual;
 CA bundles and .netrc files named there are ignored: only the Connection decides whom we trust and who we are.
 """
 
@@ -19,7 +20,8 @@ from urllib.parse import quote, urlsplit
 from tenacity import Retrying, retry_if_exception_type, stop_before_delay, wait_random_exponential
 
 from model_lifecycle.core.errors import Invalid, ModelLifecycleError, Unavailable
-from model_lifecycle.hooks.answers import MAX_ANSWER, check_json, one_line, read_body, refusal
+from model_lifecycle.hooks.answers import MAX_ANSWER, check_json, failure, read_body, refusal
+from model_lifecycle.hooks.extras import extras
 
 if TYPE_CHECKING:
     import requests
@@ -49,15 +51,15 @@ class ConnectionSession:
 
         from model_lifecycle.hooks.redirects import SameHostSession
 
-        extra = connection.extra_dejson
+        extra = extras(connection)
         self.conn_id = connection.conn_id
         self.url = _base_url(connection, extra)
         self.target = f"{self.conn_id} at {self.url}"
         self.timeout = read_timeout(extra.get("timeout"), self.target)
         self._secret = connection.password or ""
         self._session = SameHostSession()
-        self._session.auth = _auth(connection.login, connection.password, self.target)
-        self._session.verify = tls_verify(extra.get("verify"), self.target)
+        self._session.auth = _auth(connection.login, connection.password, extra.get("auth"), self.target)
+        self._session.verify = tls_verify(extra.get("verify"), self.target, extra.get("ca"))
         self._session.cert = tls_certificate(extra.get("cert"), extra.get("key"), self.target)
         self._session.proxies = dict(get_environ_proxies(self.url))
 
@@ -150,16 +152,7 @@ class ConnectionSession:
         return response
 
     def _failure(self, what: str, error: requests.RequestException) -> ModelLifecycleError:
-        import requests
-
-        if isinstance(error, requests.exceptions.SSLError):
-            hint = "name the CA file in the extra verify, or correct the scheme"
-            return Invalid(f"{what}: TLS failed: {one_line(str(error))}", target=self.target, hint=hint)
-        if isinstance(error, requests.Timeout):
-            return Unavailable(f"{what}: no answer in time", target=self.target)
-        if isinstance(error, requests.ConnectionError):
-            return Unavailable(f"{what}: the connection failed ({type(error).__name__})", target=self.target)
-        return Invalid(f"{what}: cannot be sent ({type(error).__name__})", target=self.target)
+        return failure(what, error, self.target, proxied=bool(self._session.proxies))
 
 
 class _Bearer:
@@ -207,26 +200,31 @@ def read_timeout(value: Any, target: str) -> float:
     return seconds
 
 
-def _auth(login: str | None, password: str | None, target: str) -> HTTPBasicAuth | _Bearer | None:
+def _auth(login: str | None, password: str | None, way: Any, target: str) -> HTTPBasicAuth | _Bearer | None:
     from requests.auth import HTTPBasicAuth
 
+    if way not in (None, "", "basic", "bearer"):
+        raise Invalid("the extra auth is neither basic nor bearer", target=target, hint="remove it, or set one of them")
+    if (way == "basic" and not login) or (way == "bearer" and not password):
+        missing = "login" if way == "basic" else "password, which is the token"
+        raise Invalid(f"the extra auth is {way}, and the connection has no {missing}", target=target)
     if any(not char.isprintable() for char in f"{login or ''}{password or ''}"):
         raise Invalid("login or password holds a control character", target=target, hint="look for a pasted line end")
-    if login:
+    if login and way != "bearer":
         return HTTPBasicAuth(login.encode(), (password or "").encode())
     if password and not password.isascii():
         raise Invalid("the token holds a character outside ASCII", target=target)
     return _Bearer(password) if password else None
 
 
-def tls_verify(value: Any, target: str) -> bool | str:
-    """What the extra ``verify`` says: True, False (with a warning) or the path of a CA bundle.
+def tls_verify(value: Any, target: str, ca: Any = None) -> bool | str:
+    """What the extras ``verify`` and ``ca`` say: True, False (with a warning) or the path of a CA bundle.
 
-    :raises Invalid: if it is a path where nothing lies.
+    :raises Invalid: if one is a path where nothing lies.
     """
     word = str(value).strip().lower()
     if value is None or word in ("", "true"):
-        return True
+        return _file(ca, "ca", target) if ca else True
     if word == "false":
         log.warning("TLS certificates of %s are not verified: anybody in between can read and change the calls", target)
         return False
@@ -245,5 +243,6 @@ def tls_certificate(cert: Any, key: Any, target: str) -> str | tuple[str, str] |
 
 def _file(value: Any, name: str, target: str) -> str:
     if not isinstance(value, str) or not Path(value).exists():
-        raise Invalid(f"the extra {name} names no file that exists here", target=target)
+        hint = "write the path as the machine sees it on which this runs"
+        raise Invalid(f"the extra {name} names no file that exists here", target=target, hint=hint)
     return value

@@ -18,6 +18,7 @@ from airflow.sdk import BaseHook
 
 from model_lifecycle.core.errors import Invalid
 from model_lifecycle.core.names import check_name
+from model_lifecycle.hooks.extras import extras
 from model_lifecycle.hooks.session import tls_certificate, tls_verify
 from model_lifecycle.stores.base import ModelStore
 
@@ -136,8 +137,8 @@ def _options(connection: Connection) -> dict[str, Any]:
 def _session(connection: Connection) -> Session:
     from requests import Session
 
-    extra, session = connection.extra_dejson, Session()
-    session.verify = tls_verify(extra.get("verify"), connection.conn_id)
+    extra, session = extras(connection), Session()
+    session.verify = tls_verify(extra.get("verify"), connection.conn_id, extra.get("ca"))
     session.cert = tls_certificate(extra.get("cert"), extra.get("key"), connection.conn_id)
     return session
 

@@ -22,10 +22,10 @@ class SupervisorCalls:
     def __init__(self, session: ConnectionSession) -> None:
         self.session = session
 
-    def states(self) -> dict[str, str]:
+    def states(self, *, retry: bool = True) -> dict[str, str]:
         """The state of every program: RUNNING, STARTING, BACKOFF, STOPPED, EXITED, FATAL ..."""
         with self._reading("getAllProcessInfo"):
-            found = self._call("getAllProcessInfo")
+            found = self._call("getAllProcessInfo", retry=retry)
             return {f"{one['group']}:{one['name']}": str(one["statename"]) for one in found}
 
     def version(self) -> str:
@@ -61,10 +61,11 @@ class SupervisorCalls:
         with suppress(Conflict):  # it is already as asked for
             self._call(method, program, wait)
 
-    def _call(self, method: str, *arguments: Any) -> Any:
+    def _call(self, method: str, *arguments: Any, retry: bool = True) -> Any:
         name = f"supervisor.{method}"
         content = xmlrpc.client.dumps(arguments, name).encode()
-        response = self.session.call("POST", "/RPC2", content=content, headers={"Content-Type": "text/xml"}, text=True)
+        headers = {"Content-Type": "text/xml"}
+        response = self.session.call("POST", "/RPC2", content=content, headers=headers, text=True, retry=retry)
         with self._reading(name):
             (value,), _ = xmlrpc.client.loads(response.content)
             return value

@@ -61,12 +61,12 @@ class TensorflowCalls(GrpcCalls):
     def __init__(self, connection: Connection, address: str) -> None:
         super().__init__(connection, address, DESCRIPTOR)
 
-    def states(self, model: str) -> dict[int, Status]:
+    def states(self, model: str, *, retry: bool = True) -> dict[int, Status]:
         """Every version the server has ever heard of; one that was unloaded stays with the state END."""
         request = self.new(f"{_PACKAGE}.GetModelStatusRequest")
         request.model_spec.name = model
         try:
-            answer = self.call(_STATUS, request)
+            answer = self.call(_STATUS, request, retry=retry)
         except NotFound:
             return {}
         return {one.version: Status(one.state, _error(one.status)) for one in answer.model_version_status}

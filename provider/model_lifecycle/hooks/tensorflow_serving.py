@@ -58,6 +58,7 @@ class TensorflowServingHook(RoutableHook):
 
     default_conn_name = "tensorflow_serving_default"
     conn_type = "tensorflow_serving"
+    folders = ("repository",)
     hook_name = "TensorFlow Serving"
 
     @cached_property
@@ -71,7 +72,7 @@ class TensorflowServingHook(RoutableHook):
 
     def prove_connection(self) -> str:
         """Prove that a server answers; it has no call that says who it is."""
-        self.calls.states("no-such-model")
+        self.calls.states("no-such-model", retry=False)
         return f"TensorFlow Serving answers at {address_of(self.connection)}"
 
     def stage(self, model: str, version: int, artifact_uri: str, store: ModelStore) -> None:

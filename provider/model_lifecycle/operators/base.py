@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowFailException, conf
 from airflow.sdk import BaseOperator, Context
 
+from model_lifecycle.assets.model import MODEL_EVENTS
 from model_lifecycle.core.errors import Invalid, Rejected
 from model_lifecycle.hooks.registry import ModelRegistryHook, registry_hook
 from model_lifecycle.hooks.store import open_store
@@ -26,11 +27,16 @@ class ModelLifecycleOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("store", "registry_conn_id")
+    _result: Any = None
+    tells: ClassVar[bool] = False
+    """Whether its tasks tell of what they change, see :mod:`model_lifecycle.operators.telling`."""
 
     def __init__(self, *, store: str | None = None, registry_conn_id: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.store = store
         self.registry_conn_id = registry_conn_id
+        if self.tells and MODEL_EVENTS not in self.outlets:
+            self.outlets = [*self.outlets, MODEL_EVENTS]
 
     def execute(self, context: Context) -> Any:
         """Run the task; Airflow retries :class:`Unavailable` and never retries :class:`Rejected`."""
@@ -39,9 +45,22 @@ class ModelLifecycleOperator(BaseOperator):
     def guarded(self, context: Context, **resumed: Any) -> Any:
         """Run :meth:`perform` with errors as Airflow understands them."""
         try:
-            return self.perform(context, **resumed)
+            self._result = self.perform(context, **resumed)
         except Rejected as error:
             raise AirflowFailException(str(error)) from error
+        return self._result
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """What this task read and made; None where OpenLineage is not installed."""
+        from model_lifecycle.operators.lineage import lineage
+
+        return lineage(self, self._result)
+
+    def get_openlineage_facets_on_failure(self, task_instance: Any) -> Any:
+        """What this task would have read; it made nothing that counts."""
+        from model_lifecycle.operators.lineage import lineage
+
+        return lineage(self, None)
 
     @abstractmethod
     def perform(self, context: Context, **resumed: Any) -> Any:

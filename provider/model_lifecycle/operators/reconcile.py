@@ -13,6 +13,7 @@ from model_lifecycle.core.errors import ModelLifecycleError
 from model_lifecycle.core.models import Endpoint
 from model_lifecycle.core.release import Release
 from model_lifecycle.operators.base import ModelLifecycleOperator, actor
+from model_lifecycle.operators.telling import tell_release
 from model_lifecycle.releases.opening import open_rollout
 from model_lifecycle.releases.reconcile import is_orphan, reconcile
 from model_lifecycle.stores.ledger import Ledger
@@ -34,6 +35,7 @@ class ReconcileReleasesOperator(ModelLifecycleOperator):
     """
 
     template_fields: Sequence[str] = (*ModelLifecycleOperator.template_fields, "endpoints", "grace")
+    tells = True
 
     def __init__(
         self,
@@ -77,7 +79,9 @@ class ReconcileReleasesOperator(ModelLifecycleOperator):
         rollout = open_rollout(
             endpoint, store=self.store_uri(), registry_conn_id=self.registry_connection(), actor=actor(context)
         )
-        return reconcile(rollout, newest)
+        release = reconcile(rollout, newest)
+        tell_release(context, rollout.ledger, release)
+        return release
 
 
 def is_alive(context: Context) -> Any:

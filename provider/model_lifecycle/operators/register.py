@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow.sdk import Context
 
+from model_lifecycle.assets import model as assets
 from model_lifecycle.core.errors import Conflict, NotFound
 from model_lifecycle.core.manifest import Manifest
 from model_lifecycle.core.models import ModelUri, ModelVersion
@@ -14,6 +15,7 @@ from model_lifecycle.core.names import check_name
 from model_lifecycle.hooks.registry import ModelRegistryHook
 from model_lifecycle.operators.base import ModelLifecycleOperator
 from model_lifecycle.operators.links import ModelVersionLink, publish_version_link
+from model_lifecycle.operators.telling import tell
 
 TAG_PREFIX = "model_lifecycle."
 PROFILE_NAME = "profile.json"
@@ -45,6 +47,7 @@ class RegisterModelOperator(ModelLifecycleOperator):
         "mlflow_run_id",
     )
     operator_extra_links = (ModelVersionLink(),)
+    tells = True
 
     def __init__(
         self,
@@ -79,23 +82,26 @@ class RegisterModelOperator(ModelLifecycleOperator):
             run_id=self.mlflow_run_id,
             link=getattr(context["ti"], "log_url", None),
         )
-        self._point_alias(registry, version)
+        facts = {"model": version.name, "version": version.version, "digest": version.digest, "model_uri": version.uri}
+        tell(context, assets.versions(version.name), "registration", str(version.version), **facts)
+        if self.alias and self._point_alias(registry, version, self.alias):
+            facts["alias"] = self.alias
+            tell(context, assets.alias(version.name, self.alias), "registration", str(version.version), **facts)
         publish_version_link(context, registry, version)
         self.log.info("%s is %s", self.artifact_uri, version.uri)
         return version.uri
 
-    def _point_alias(self, registry: ModelRegistryHook, version: ModelVersion) -> None:
+    def _point_alias(self, registry: ModelRegistryHook, version: ModelVersion, alias: str) -> bool:
         """Aliases only move forward: an old run that is cleared and run again takes none from a newer version."""
-        if not self.alias:
-            return
         try:
-            holder = registry.get(ModelUri(self.model_name, alias=self.alias)).version
+            holder = registry.get(ModelUri(self.model_name, alias=alias)).version
         except NotFound:
             holder = 0
         if holder > version.version:
-            self.log.info("Alias %s stays at the newer version %s", self.alias, holder)
+            self.log.info("Alias %s stays at the newer version %s", alias, holder)
         else:
-            registry.set_alias(self.model_name, self.alias, version.version)
+            registry.set_alias(self.model_name, alias, version.version)
+        return holder <= version.version
 
     def _check(self, manifest: Manifest) -> None:
         if self.alias:

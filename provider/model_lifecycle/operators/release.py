@@ -19,8 +19,10 @@ from model_lifecycle.core.release import Release
 from model_lifecycle.core.strategy import MARGIN, Strategy
 from model_lifecycle.hooks.metrics import metrics_connection
 from model_lifecycle.operators.base import ModelLifecycleOperator, actor, task_key
+from model_lifecycle.operators.telling import tell_release
 from model_lifecycle.releases.opening import open_rollout
 from model_lifecycle.releases.rollout import Rollout
+from model_lifecycle.stores.ledger import Ledger
 from model_lifecycle.triggers.release import ReleaseTrigger
 
 SHORTEST_TIMEOUT = timedelta(hours=2)
@@ -45,6 +47,7 @@ class ReleaseOperator(ModelLifecycleOperator):
     """
 
     template_fields = (*ModelLifecycleOperator.template_fields, "metrics_conn_id")
+    tells = True
 
     def __init__(
         self,
@@ -67,6 +70,14 @@ class ReleaseOperator(ModelLifecycleOperator):
     @abstractmethod
     def endpoint_name(self) -> Endpoint:
         """The endpoint this task is about."""
+
+    def guarded(self, context: Context, **resumed: Any) -> Any:
+        """Release, then tell of it."""
+        result = super().guarded(context, **resumed)
+        if context.get("outlet_events") is not None:
+            ledger = Ledger(self.model_store(), self.endpoint_name())
+            tell_release(context, ledger, task_key(context))
+        return result
 
     def rollout(self, context: Context, writer: str | None = None, watched: Mapping[str, Any] | None = None) -> Rollout:
         """The driver of this endpoint's releases, with everything it needs opened."""

@@ -10,8 +10,10 @@ from typing import Any
 
 from airflow.sdk import Context
 
+from model_lifecycle.assets.model import artifacts
 from model_lifecycle.core.errors import Invalid
 from model_lifecycle.operators.base import ModelLifecycleOperator, provenance, task_key
+from model_lifecycle.operators.telling import tell
 from model_lifecycle.stores.folder import describe, signature_of
 
 ABANDONED = timedelta(days=2)
@@ -40,6 +42,8 @@ class UploadModelOperator(ModelLifecycleOperator):
         "git_commit",
         "extra_provenance",
     )
+
+    tells = True
 
     def __init__(
         self,
@@ -72,6 +76,8 @@ class UploadModelOperator(ModelLifecycleOperator):
         for name in store.sweep(self.model_name, ABANDONED):
             self.log.info("Removed the abandoned staging folder %s", name)
         self.log.info("Published %s", uri)
+        facts = {"model": self.model_name, "digest": manifest.digest, "artifact_uri": uri}
+        tell(context, artifacts(self.model_name), "upload", manifest.digest, **facts)
         return uri
 
 

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 SECTION = "model_lifecycle"
 PATIENCE = 10.0
 """Seconds for a body to arrive."""
-ALERT_ASSET, REGISTRY_ASSET = "model-alerts/{}", "model-registry/{}"
+ALERT_ASSET, REGISTRY_ASSET = "model://{}/events/alerts", "model://{}/events/registry"
+"""The assets of :mod:`model_lifecycle.assets.model`, by their names; a model's name is checked before."""
 NOTHING, REFUSED, LATER = "nothing", "refused", "later"
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ Answer = tuple[int, dict[str, Any]]
 Handler = Callable[["Request"], Awaitable[Answer]]
 
 
-class _TooLarge(Exception):
+class TooLarge(Exception):
     """The body is longer than anybody honest sends."""
 
 
@@ -63,7 +64,7 @@ async def alertmanager(request: Request) -> Answer:
     if not presented:
         raise Denied("the shared secret is missing or wrong")
     check_bearer(presented, await run_in_threadpool(hook.shared_secrets))
-    body = await _body(request)
+    body = await read_body(request)
     return await run_in_threadpool(_take_alerts, hook, body)
 
 
@@ -75,7 +76,7 @@ async def mlflow(request: Request) -> Answer:
     signature, delivery, timestamp = (request.headers.get(f"x-mlflow-{name}", "") for name in names)
     if not signature:
         raise Denied("the signature is missing or wrong, or its time is not now")
-    body = await _body(request)
+    body = await read_body(request)
     secrets = await run_in_threadpool(AlertsHook(_alerts_conn_id()).mlflow_secrets)
     check_signature(signature, delivery, timestamp, body, secrets, time.time())
     return await run_in_threadpool(_take_registry_event, delivery, body)
@@ -143,7 +144,7 @@ async def _answered(handler: Handler, request: Request) -> Answer:
     except Denied as error:
         log.warning("Denied a delivery from %s: %s", request.client.host if request.client else "nowhere", error)
         return 401, {"error": str(error)}
-    except _TooLarge:
+    except TooLarge:
         return 413, {"error": f"the body is longer than {LONGEST} bytes"}
     except TimeoutError:
         return 408, {"error": f"the body did not arrive within {PATIENCE:.0f} s"}
@@ -154,15 +155,19 @@ async def _answered(handler: Handler, request: Request) -> Answer:
         return 503, {"error": str(error)}
 
 
-async def _body(request: Request) -> bytes:
+async def read_body(request: Request) -> bytes:
+    """A body, of whatever it declared no more than :data:`LONGEST` bytes, and no later than :data:`PATIENCE`.
+
+    :raises TooLarge: if it is longer; TimeoutError if it does not arrive.
+    """
     if int(request.headers.get("content-length") or 0) > LONGEST:
-        raise _TooLarge
+        raise TooLarge
     found = bytearray()
     async with asyncio.timeout(PATIENCE):
         async for part in request.stream():
             found += part
             if len(found) > LONGEST:
-                raise _TooLarge
+                raise TooLarge
     return bytes(found)
 
 

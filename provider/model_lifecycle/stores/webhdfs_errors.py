@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from ssl import SSLCertVerificationError
 
 import requests
 from urllib3.exceptions import NewConnectionError
 
+from model_lifecycle.core.breakdowns import breakdown_of, chain
 from model_lifecycle.core.errors import Conflict, Denied, Invalid, ModelLifecycleError, NotFound, Unavailable
 
 ERRORS: dict[str | int, type[ModelLifecycleError]] = {
@@ -85,11 +84,11 @@ def refusal(response: requests.Response, what: str, target: str) -> ModelLifecyc
 
 def breakdown(error: requests.RequestException, what: str, target: str) -> ModelLifecycleError:
     """The error for a call that got no answer, or only a part of one."""
-    text = line(f"{what}: {_reason(error)}")
+    found = None if isinstance(error, requests.Timeout) else breakdown_of(error)
+    text = line(f"{what}: {found.message if found else _reason(error)}")
     failure: ModelLifecycleError
-    if isinstance(error, requests.exceptions.SSLError) and _untrusted(error):
-        hint = "name the right CA bundle in the connection, or correct the scheme"
-        failure = Invalid(text, target=target, hint=hint)
+    if found:
+        failure = (Unavailable if found.passing else Invalid)(text, target=target, hint=found.hint)
     elif isinstance(error, requests.ConnectionError | requests.Timeout | requests.exceptions.ChunkedEncodingError):
         failure = Unavailable(text, target=target)
     else:
@@ -100,7 +99,7 @@ def breakdown(error: requests.RequestException, what: str, target: str) -> Model
 
 def never_sent(error: BaseException) -> bool:
     """Tell whether a call failed before the server can have seen it."""
-    return any(isinstance(one, NewConnectionError | requests.ConnectTimeout) for one in _chain(error))
+    return any(isinstance(one, NewConnectionError | requests.ConnectTimeout) for one in chain(error))
 
 
 def line(text: str) -> str:
@@ -120,28 +119,13 @@ def _remote_exception(response: requests.Response) -> tuple[str | None, str]:
 
 def _reason(error: BaseException) -> str:
     # The innermost error says what happened ("Connection refused"); those around it repeat the URL.
-    last = str(list(_chain(error))[-1])
+    last = str(list(chain(error))[-1])
     return last or type(error).__name__
-
-
-def _untrusted(error: BaseException) -> bool:
-    return any(isinstance(one, SSLCertVerificationError) or "WRONG_VERSION" in str(one) for one in _chain(error))
 
 
 def _harmless(error: BaseException) -> BaseException:
     """The error itself, or, where a secret stands in it or in what led to it, another of its kind without that."""
-    texts = [str(one) for one in _chain(error)]
+    texts = [str(one) for one in chain(error)]
     if all(scrubbed(text) == text for text in texts):
         return error
     return requests.RequestException(line(f"{type(error).__name__}: {texts[0]}"))
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An error and everything it was caused by, or wraps."""
-    seen: set[int] = set()
-    one: object = error
-    while isinstance(one, BaseException) and id(one) not in seen:
-        seen.add(id(one))
-        yield one
-        inner = getattr(one, "reason", None) or next((part for part in one.args if isinstance(part, Exception)), None)
-        one = inner or one.__cause__ or one.__context__

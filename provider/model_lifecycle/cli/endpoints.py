@@ -1,0 +1,69 @@
+"""``status`` and ``history``: what the ledger says, beside what can be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from model_lifecycle.cli.frame import Row, command, store_of
+from model_lifecycle.core.errors import ModelLifecycleError, NotFound
+from model_lifecycle.core.history import serving_since, timeline
+from model_lifecycle.core.models import Endpoint
+from model_lifecycle.core.release import Release
+from model_lifecycle.hooks.serving import serving_hook
+from model_lifecycle.stores.base import ModelStore
+from model_lifecycle.stores.ledger import Ledger
+
+
+@command
+def status(args: Any) -> Sequence[Row]:
+    """Every endpoint of the store, or those named; one that cannot be asked is a row that says so."""
+    store = store_of(args)
+    return [endpoint_row(store, Endpoint.parse(name)) for name in args.endpoint or sorted(store.logs())]
+
+
+@command
+def history(args: Any) -> Sequence[Row]:
+    """The entries of the newest releases, oldest first."""
+    releases = Ledger(store_of(args), Endpoint.parse(args.endpoint)).releases()
+    found = list(islice(releases, max(1, args.limit)))
+    if not found:
+        raise NotFound("nothing was ever released on this endpoint", target=args.endpoint)
+    return [row for release in reversed(found) for row in timeline(release)]
+
+
+def endpoint_row(store: ModelStore, endpoint: Endpoint) -> dict[str, Any]:
+    """What serves on one endpoint by the ledger, and what its serving system says now."""
+    ledger = Ledger(store, endpoint)
+    newest = ledger.newest()
+    if newest is None:
+        raise NotFound("nothing was ever released on this endpoint", target=str(endpoint))
+    serving, since = newest.standing.serving, serving_since(ledger.releases())
+    traffic, problem = _seen(endpoint)
+    back = newest.standing.below(serving.version) if serving else None
+    return {
+        "endpoint": str(endpoint),
+        "serves": serving.version if serving else None,
+        "since": since.isoformat(timespec="seconds") if since else None,
+        "traffic": traffic,
+        "newest_release": f"{newest.plan.change} {newest.plan.target.version}: {newest.state}",
+        "reason": newest.reason,
+        "way_back": back.version if back else None,
+        "problem": problem or _disagreement(newest, traffic or {}),
+    }
+
+
+def _seen(endpoint: Endpoint) -> tuple[dict[str, int] | None, str | None]:
+    try:
+        seen = serving_hook(endpoint.conn_id).traffic(endpoint.model)
+    except ModelLifecycleError as error:
+        return None, str(error)
+    return {str(version): share for version, share in sorted(seen.items())}, None
+
+
+def _disagreement(newest: Release, traffic: Mapping[str, int]) -> str | None:
+    serving = newest.standing.serving
+    if not newest.state.terminal or serving is None or traffic == {str(serving.version): 100}:
+        return None
+    return f"version {serving.version} should serve alone"

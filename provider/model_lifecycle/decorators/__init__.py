@@ -1,0 +1,1 @@
+"""Ways to write tasks of a model's life as functions."""

@@ -1,0 +1,1 @@
+"""The forms of our connection types, as plain values: nothing of them is imported where tasks run."""

@@ -1,0 +1,1 @@
+"""What people are told of models, through Airflow's own notifiers."""

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from airflow.cli import cli_parser
+
+from model_lifecycle.cli.definition import get_cli_commands
+from tests.servers.airflow import AirflowServer
+
+NAMES = ("status", "history", "verify", "diff", "rollback", "reconcile", "gc")
+
+
+def test_every_command_has_the_outputs_that_airflows_own_have():
+    (group,) = get_cli_commands()
+    assert group.name == "model-lifecycle"
+    assert tuple(command.name for command in group.subcommands) == NAMES
+    for command in group.subcommands:
+        parser = argparse.ArgumentParser()
+        for arg in command.args:
+            arg.add_to_parser(parser)
+        assert {"--output", "--verbose", "--store"} <= parser._option_string_actions.keys()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_airflows_own_parser_finds_every_command(name: str, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit, match="0"):
+        cli_parser.get_parser().parse_args(["model-lifecycle", name, "--help"])
+    assert "--output" in capsys.readouterr().out
+
+
+def test_the_definition_imports_nothing_of_ours_but_what_airflow_is_told():
+    code = (
+        "import sys\nfrom model_lifecycle.cli.definition import get_cli_commands\nget_cli_commands()\n"
+        "print(*sorted(name for name in sys.modules if name.startswith('model_lifecycle.')))"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    told = {"model_lifecycle.connection_forms", "model_lifecycle.get_provider_info"}
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert loaded - told == {"model_lifecycle.cli", "model_lifecycle.cli.definition"}
+
+
+def test_the_shell_shows_the_commands_and_reads_connections_from_airflows_database(tmp_path: Path):
+    server = AirflowServer(tmp_path / "airflow", dags=tmp_path / "dags")
+    server.prepare()
+    helped = server.command("model-lifecycle", "--help")
+    assert [name for name in NAMES if name not in helped] == []
+    server.command(
+        *("connections", "add", "mlflow_default", "--conn-type", "mlflow", "--conn-host", "http://127.0.0.1"),
+        *("--conn-port", "9", "--conn-password", "a-secret-of-ours", "--conn-extra", json.dumps({"timeout": 0.1})),
+    )
+    with pytest.raises(RuntimeError, match=r"exit 1\n(?s:.*)airflow model-lifecycle verify: .*127\.0\.0\.1:9") as error:
+        server.command("model-lifecycle", "verify", "models:/churn/1", "--store", (tmp_path / "store").as_uri())
+    assert "a-secret-of-ours" not in str(error.value)
+    assert "Traceback" not in str(error.value)

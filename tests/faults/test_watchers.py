@@ -1,0 +1,198 @@
+"""What is changed with plain MLflow starts DAGs: within a poll, at one request a poll, and over killed triggerers."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any, ClassVar
+
+import pytest
+import requests
+
+from model_lifecycle.assets import model as assets
+from tests import models
+from tests.servers.airflow import AirflowServer
+from tests.servers.airflow_api import wait_until
+from tests.servers.mlflow import MlflowServer
+
+FILES = [Path(__file__).parents[1] / name for name in ("triggers/watching.py", "assets/listening.py")]
+DAGS = ("on_version", "on_many", "on_artifact", "on_champion", "on_told", "make")
+
+pytestmark = pytest.mark.timeout(900)
+
+
+class Counting(BaseHTTPRequestHandler):
+    """Passes requests on to MLflow and keeps their paths and times."""
+
+    target = ""
+    seen: ClassVar[list[tuple[float, str]]] = []
+
+    def do_GET(self) -> None:
+        self._pass("GET")
+
+    def do_POST(self) -> None:
+        self._pass("POST")
+
+    def _pass(self, method: str) -> None:
+        self.seen.append((time.monotonic(), self.path))
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        answer = requests.request(
+            method, self.target + self.path, data=body, headers={"content-type": "application/json"}, timeout=30
+        )
+        self.send_response(answer.status_code)
+        self.send_header("content-type", answer.headers.get("content-type", "application/json"))
+        self.send_header("content-length", str(len(answer.content)))
+        self.end_headers()
+        self.wfile.write(answer.content)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Quiet."""
+
+
+@dataclass
+class Watched:
+    """An Airflow that watches, and the MLflow that is watched."""
+
+    airflow: AirflowServer
+    mlflow: Any
+    folder: Path
+
+    def events(self, asset: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+
+        def read() -> bool:
+            try:
+                found[:] = self.airflow.api.get("assets/events", limit=100, order_by="timestamp")["asset_events"]
+            except RuntimeError:
+                return False  # Airflow 3.3 answers 500 as long as a run that an event has created is queued
+            return True
+
+        wait_until(read, 60, lambda: "Airflow does not list its events")
+        return [event["extra"] for event in found if event["uri"] == asset]
+
+    def versions(self) -> list[int]:
+        """The versions of churn that were told."""
+        return [extra["payload"]["version"] for extra in self.events(assets.registry_changes("churn").uri)]
+
+    def register(self, name: str) -> int:
+        """A version, as anybody with MLflow's own client makes it."""
+        return int(self.mlflow.create_model_version(name, f"s3://elsewhere/{name}").version)
+
+    def triggerer(self) -> Any:
+        return self.airflow.servers["triggerer"]
+
+    def seen(self) -> bool:
+        """Whether the watchers of churn and of the last of the many have begun."""
+        logs = self.triggerer().log.read_text(errors="replace")
+        return logs.count("starting") >= 201
+
+
+@pytest.fixture(scope="module")
+def watched(mlflow_server: MlflowServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    from mlflow import MlflowClient
+
+    folder = tmp_path_factory.mktemp("watched")
+    dags, store = folder / "dags", folder / "store"
+    for each in (dags, store):
+        each.mkdir()
+    for file in FILES:
+        shutil.copy(file, dags)
+    client = MlflowClient(mlflow_server.url)
+    for name in ["churn", *(f"many-{number}" for number in range(199))]:
+        client.create_registered_model(name)
+    Counting.target, Counting.seen = mlflow_server.url, []
+    proxy = ThreadingHTTPServer(("127.0.0.1", 0), Counting)
+    Thread(target=proxy.serve_forever, daemon=True).start()
+    connection = {"conn_type": "mlflow", "host": "http://127.0.0.1", "port": proxy.server_address[1]}
+    env = {"AIRFLOW_CONN_MLFLOW_DEFAULT": json.dumps(connection), "WATCHED_STORE": store.as_uri()}
+    env["AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD"] = "15"  # a dead triggerer's work is taken over sooner
+    with AirflowServer(folder / "airflow", dags=dags, env=env) as server:
+        server.api.wait_for_dags(DAGS)
+        for dag in DAGS:
+            server.api.unpause(dag)
+        found = Watched(server, client, folder)
+        wait_until(found.seen, 120, lambda: found.triggerer().log.read_text(errors="replace")[-3000:])
+        time.sleep(8)  # every watcher has looked once
+        yield found
+    proxy.shutdown()
+    proxy.server_close()
+
+
+def test_a_version_registered_with_plain_mlflow_starts_a_dag(watched: Watched):
+    begun = time.monotonic()
+    number = watched.register("churn")
+    wait_until(lambda: number in watched.versions(), 60, lambda: str(watched.versions()))
+    print(f"an event after {time.monotonic() - begun:.1f} s, polling every 2 s")
+    wait_until(lambda: bool(watched.airflow.api.runs("on_version")), 60, lambda: "no run")
+    run = watched.airflow.api.runs("on_version")[0]["dag_run_id"]
+    assert watched.airflow.api.wait_for_run("on_version", run)["state"] == "success"
+    assert watched.airflow.api.xcom("on_version", run, "look") == [f"models:/churn/{number}"]
+    assert watched.versions() == [number]
+
+
+def test_two_hundred_watched_models_cost_one_request_a_poll(watched: Watched):
+    begun, before = time.monotonic(), len(Counting.seen)
+    time.sleep(21)
+    made = [path for _, path in Counting.seen[before:]]
+    polls = (time.monotonic() - begun) / 2
+    print(f"{len(made)} requests in {polls:.1f} intervals")
+    assert made
+    assert {path.partition("?")[0] for path in made} == {"/api/2.0/mlflow/registered-models/search"}
+    assert len(made) <= polls + 1
+
+
+def test_a_triggerer_that_is_killed_loses_nothing_and_repeats_nothing(watched: Watched):
+    told = watched.versions()
+    for _ in range(2):
+        watched.triggerer().kill()
+        told.append(watched.register("churn"))
+        told.append(watched.register("churn"))
+        watched.triggerer().spawn()
+        wait_until(lambda: len(watched.versions()) >= len(told), 120, lambda: f"{watched.versions()}, not {told}")
+        time.sleep(5)
+        assert watched.versions() == told
+
+
+@pytest.mark.soak
+def test_a_triggerer_that_is_killed_while_it_tells_loses_nothing(watched: Watched):
+    told = watched.versions()
+    for pause in (0.5, 2.0):
+        told.append(watched.register("churn"))
+        time.sleep(pause)  # somewhere between the change and the confirmation of its event
+        watched.triggerer().kill()
+        told.append(watched.register("churn"))
+        watched.triggerer().spawn()
+        wait_until(lambda: watched.versions()[-1:] == told[-1:], 120, lambda: f"{watched.versions()}, not {told}")
+    found = watched.versions()
+    print(f"{len(found) - len(told)} events came twice")
+    # What had reached the database and was not yet confirmed comes once more; nothing is lost and nothing else comes.
+    assert list(dict.fromkeys(found)) == told
+    assert all(found.count(number) <= 2 for number in told)
+
+
+def test_what_a_task_changes_is_told_once_and_starts_a_dag(watched: Watched):
+    api = watched.airflow.api
+    source = models.linear(watched.folder / "linear", 1.0)
+    run = api.trigger("make", {"source": str(source)})
+    assert api.wait_for_run("make", run)["state"] == "success"
+    wait_until(lambda: bool(api.runs("on_told")), 60, lambda: "no run")
+    heard = api.runs("on_told")[0]["dag_run_id"]
+    assert api.wait_for_run("on_told", heard)["state"] == "success"
+    assert sorted(extra["event"] for extra in api.xcom("on_told", heard, "hear")) == ["registration", "upload"]
+    (version,) = watched.events("model://told")
+    assert (version["version"], version["model_uri"]) == (1, "models:/told/1")
+    (alias,) = watched.events("model://told/challenger")
+    assert (alias["alias"], alias["version"], alias["digest"]) == ("challenger", 1, version["digest"])
+    wait_until(lambda: bool(watched.events("model://told/events/registry")), 60, lambda: "the artifact was not seen")
+    (seen,) = watched.events("model://told/events/registry")
+    assert seen["payload"]["artifact_uri"].endswith(version["digest"])
+    api.clear("make", run)
+    assert api.wait_for_run("make", run)["state"] == "success"
+    assert len(watched.events("model://told")) == len(watched.events("model://told/events/artifacts")) == 1
+    assert len(watched.events("model://told/challenger")) == 1

@@ -1,0 +1,75 @@
+"""DAGs that wait for what others do to models: with tasks of ours, with plain MLflow, or in the model store."""
+
+from __future__ import annotations
+
+import os
+
+# [START watch]
+from airflow.sdk import DAG, AssetWatcher, get_current_context, task
+
+from model_lifecycle.assets.model import registry_changes
+from model_lifecycle.triggers.watch import ModelVersionWatcher
+
+new_versions = registry_changes(
+    "churn", watchers=[AssetWatcher(name="churn_versions", trigger=ModelVersionWatcher("churn", poll_interval=2))]
+)
+
+with DAG("on_version", schedule=new_versions):
+
+    @task
+    def look() -> list[str]:
+        """Say which versions there are now that were not there before."""
+        events = get_current_context()["triggering_asset_events"][new_versions]
+        return [event.extra["payload"]["model_uri"] for event in events]
+
+    look()
+# [END watch]
+
+from airflow.sdk import AssetAny  # noqa: E402
+
+from model_lifecycle.assets.model import artifacts, versions  # noqa: E402
+from model_lifecycle.operators.register import RegisterModelOperator  # noqa: E402
+from model_lifecycle.operators.upload import UploadModelOperator  # noqa: E402
+from model_lifecycle.triggers.watch import ModelArtifactWatcher  # noqa: E402
+
+STORE = os.environ.get("WATCHED_STORE", "file:///nowhere")
+
+many = [
+    registry_changes(name, watchers=[AssetWatcher(name=name, trigger=ModelVersionWatcher(name, poll_interval=2))])
+    for name in (f"many-{number}" for number in range(199))
+]
+with DAG("on_many", schedule=AssetAny(*many)):
+
+    @task
+    def note() -> None:
+        """Do nothing."""
+
+    note()
+
+# [START artifact]
+watcher = AssetWatcher(name="churn_artifacts", trigger=ModelArtifactWatcher("told", store=STORE, poll_interval=2))
+
+with DAG("on_artifact", schedule=registry_changes("told", watchers=[watcher])):
+    # [END artifact]
+
+    @task
+    def fetch() -> None:
+        """Do nothing."""
+
+    fetch()
+
+with DAG("make", schedule=None, params={"source": ""}):
+    upload = UploadModelOperator(task_id="upload", model_name="told", source="{{ params.source }}", store=STORE)
+    RegisterModelOperator(
+        task_id="register", model_name="told", artifact_uri=upload.output, store=STORE, alias="challenger"
+    )
+
+with DAG("on_told", schedule=versions("told") & artifacts("told")):
+
+    @task
+    def hear() -> list[dict]:
+        """What was told."""
+        found = get_current_context()["triggering_asset_events"]
+        return [event.extra for asset in (versions("told"), artifacts("told")) for event in found[asset]]
+
+    hear()
