@@ -18,7 +18,7 @@ from demo.drill import drill
 from demo.folder import own_folder
 from demo.readback import readable, registered, registry_aliases, traffic
 from demo.rerun import rerun
-from demo.schedule import RETRAIN, follow, months, show_failures, show_months
+from demo.schedule import RETRAIN, SCORE, follow, months, scored, show_failures, show_months
 from demo.screen import Screen
 from demo.servers import ROOT, Servers
 from model_lifecycle.core.errors import ModelLifecycleError
@@ -70,7 +70,8 @@ def start(screen: Screen, servers: Servers) -> None:
 def run_schedule(screen: Screen, servers: Servers, count: int) -> list[dict[str, Any]]:
     """Let the scheduler run the months, then say what came of each."""
     api = servers.airflow.api
-    api.wait_for_dags([RETRAIN])
+    api.wait_for_dags([RETRAIN, SCORE])
+    api.unpause(SCORE)
     api.unpause(RETRAIN)
     runs = follow(screen, api, RETRAIN, count, SECONDS_FOR_A_MONTH * count)
     found = months(servers, runs)
@@ -81,6 +82,8 @@ def run_schedule(screen: Screen, servers: Servers, count: int) -> list[dict[str,
         show_failures(screen, month["month"], month["failures"])
     promoted = [month for month in found if month["outcome"] == "promoted"]
     screen.check(bool(promoted), "at least one version was promoted", f"{len(promoted)} of {count}")
+    champions, versions = scored(api, len(promoted)), [month["version"] for month in promoted]
+    screen.check(champions == versions, f"{SCORE} ran for every new champion", f"versions {champions}")
     return found
 
 

@@ -16,7 +16,7 @@ from model_lifecycle.core.metrics import HIGHER_IS_BETTER
 from model_lifecycle.core.models import ModelUri
 from tests.servers.airflow_api import FINISHED, AirflowApi
 
-RETRAIN = "retrain_flights"
+RETRAIN, SCORE = "retrain_flights", "score_flights"
 OUTCOMES = {"promote": "promoted", "roll_back": "rolled back", "keep_champion": "champion kept"}
 """The task with which a run ends, and what that means."""
 
@@ -53,6 +53,22 @@ def follow_one(
                     return run
             time.sleep(1)
     raise RuntimeError(f"{dag} {run_id} has not finished after {timeout:.0f} s")
+
+
+def scored(api: AirflowApi, expected: int, timeout: float = 120) -> list[int]:
+    """The champions that the DAG which waits for new ones has scored with, in the order of its runs.
+
+    It is waited for so many runs; after ``timeout`` seconds those count that there are.
+    """
+    deadline = time.monotonic() + timeout
+    runs: list[dict[str, Any]] = []
+    while time.monotonic() < deadline:
+        runs = _retried(lambda: api.runs(SCORE)) or []
+        if len(runs) >= expected and all(run["state"] in FINISHED for run in runs):
+            break
+        time.sleep(1)
+    found = [api.xcom(SCORE, run["dag_run_id"], "score") for run in runs if run["state"] == "success"]
+    return [one["version"] for one in found if one]
 
 
 def _show(board: Board, api: AirflowApi, dag: str) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from airflow.sdk import DAG
 NAMES = (
     *("retrain_flights", "monitor_flights", "promote_model", "rollback_model", "bad_release_drill"),
     *("canary_rollout", "shadow_then_canary", "reconcile_releases"),
-    *("drift_at_scale", "alert_rollback"),
+    *("drift_at_scale", "alert_rollback", "score_flights"),
 )
 
 
@@ -50,6 +50,7 @@ def test_every_field_of_a_form_has_a_title_and_an_explanation(dag):
 GOOD = {
     "retrain_flights": [{}, {"month": 2}, {"month": None}],
     "drift_at_scale": [{}, {"month": 1}, {"month": None}],
+    "score_flights": [{}, {"month": 1}],
     "monitor_flights": [{}, {"month": 12}],
     "bad_release_drill": [{}, {"month": 4}],
     "promote_model": [{"reason": "why"}, {"version": "3", "reason": "why"}, {"version": "champion", "reason": "why"}],
@@ -65,6 +66,7 @@ GOOD = {
 BAD = {
     "retrain_flights": [{"month": 1}, {"month": 13}, {"month": "June"}, {"month": "6"}],
     "drift_at_scale": [{"month": 0}, {"month": 13}, {"month": "June"}],
+    "score_flights": [{"month": 0}, {"month": None}],
     "monitor_flights": [{"month": 0}],
     "bad_release_drill": [{"month": None}, {"month": 1}],
     "promote_model": [

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import requests
 
 from demo.readback import registry_aliases, traffic
-from demo.schedule import failures
+from demo.schedule import SCORE, failures
 from demo.servers import ENDPOINT
 from model_lifecycle.stores.hdfs import hdfs_store
 from model_lifecycle.stores.ledger import Ledger
@@ -90,6 +90,10 @@ def by_hand(summary: dict[str, Any]) -> dict[str, Any]:
         "pages": {url: requests.get(url, timeout=30).status_code for url in summary["urls"].values()},
         "refused": [look.refusal(dag, conf) for dag, conf, _ in WRONG],
     }
+    done["scored"] = [
+        {"run_type": run["run_type"], **look.api.xcom(SCORE, run["dag_run_id"], "score")}
+        for run in look.api.runs(SCORE)
+    ]
     done["before"] = look.standing()
     done["rolled back"] = look.run("rollback_model", {"reason": "callers complain"})
     done["denied"] = look.run("promote_model", {"version": bad, "reason": "looks good"})

@@ -98,6 +98,16 @@ def test_only_what_proved_better_was_promoted(summary):
     assert summary["counts"]["promoted"] >= 1
 
 
+def test_a_dag_that_waits_for_the_champion_ran_once_for_each_and_not_again_for_tasks_that_were_repeated(summary, hand):
+    promoted = [run["version"] for run in summary["months"] if run["outcome"] == "promoted"]
+    assert [run["version"] for run in hand["scored"]] == promoted
+    for run in hand["scored"]:
+        assert run["run_type"] == "asset_triggered"
+        assert run["reason"]
+        assert run["rows"] > 20_000
+        assert 0 < run["mean"] < 1
+
+
 def test_every_version_is_whole_on_hdfs(summary):
     assert summary["hdfs"]
     assert summary["store"].startswith("hdfs://")
