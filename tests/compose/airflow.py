@@ -6,16 +6,17 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.compose.native import LOOPBACK, Native
 from tests.compose.stack import AIRFLOW, services
-from tests.servers.airflow import AirflowProcess
+from tests.servers.airflow import AirflowProcess, session_members
 from tests.servers.airflow_api import AirflowApi
 from tests.servers.process import Server, free_ports
 
 DEBIAN_PACKAGES = {"/usr/bin/pg_ctlcluster": "postgresql", "/usr/bin/redis-server": "redis-server"}
-"""The file that each package brings. Installing them starts servers of the whole machine: left to whoever runs this."""
+"""The file that each package brings. Neither is run as a service of the whole machine: see ``.ci/install``."""
 
 COMPONENTS = ("airflow-scheduler", "airflow-dag-processor", "airflow-triggerer")
 WORKERS = ("airflow-worker-1", "airflow-worker-2")
@@ -25,10 +26,11 @@ class NativeAirflow:
     """Airflow with its database, its queue and its two workers.
 
     :param native: the stack that it belongs to, prepared by it.
+    :param settings: further environment of all its processes.
     """
 
-    def __init__(self, native: Native) -> None:
-        self.native = native
+    def __init__(self, native: Native, settings: Mapping[str, str] | None = None) -> None:
+        self.native, self.settings = native, dict(settings or {})
         self.url = native.url(AIRFLOW, 8080)
 
     def start(self) -> None:
@@ -58,6 +60,11 @@ class NativeAirflow:
         script = words[0].replace("$$", "$").replace("celery@$HOSTNAME", f"{name}@$HOSTNAME")
         env = {**self._environment(name), "HOSTNAME": os.uname().nodename}
         return subprocess.run(["bash", "-c", script], env=env, capture_output=True, timeout=120).returncode
+
+    def working(self) -> set[str]:
+        """The workers that run a task just now: each task is a process group of its worker's session."""
+        pids = {name: self.native.servers[name].pid for name in WORKERS}
+        return {name for name, pid in pids.items() if any(os.getpgid(one) != pid for one in session_members(pid))}
 
     def _run(self, *servers: Server) -> None:
         for server in servers:
@@ -129,13 +136,14 @@ class NativeAirflow:
             "AIRFLOW__API__HOST": LOOPBACK,
             "AIRFLOW__API__PORT": str(port),
             "AIRFLOW__API__WORKERS": "1",
+            "AIRFLOW__CELERY__WORKER_CONCURRENCY": "2",
             "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(self.native.folder / "volumes" / "logs"),
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(triggers),
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(logs),
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "false",
         }
-        return {**self.native.process_environment(name), **small}
+        return {**self.native.process_environment(name), **small, **self.settings}
 
     def _airflow(self, name: str, *more: str, ready: object) -> Server:
         return AirflowProcess(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,24 +13,11 @@ import pytest
 from tests.callers import infer
 from tests.compose.airflow import COMPONENTS, WORKERS, NativeAirflow
 from tests.compose.life import Composed
-from tests.compose.native import WATCHERS, Native, answer
+from tests.compose.native import answer
 from tests.operators.life import SCORER
 from tests.servers.airflow_api import wait_until
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
-
-
-@pytest.fixture(scope="module")
-def airflow() -> Iterator[NativeAirflow]:
-    with Native() as native:
-        native.prepare()
-        with ThreadPoolExecutor(1) as pool:
-            hdfs = pool.submit(native.hdfs.start)
-            native.start(WATCHERS)
-            hdfs.result()
-        found = NativeAirflow(native)
-        found.start()
-        yield found
 
 
 @pytest.mark.parametrize("name", [*COMPONENTS, *WORKERS])

@@ -22,7 +22,7 @@ from model_lifecycle.core.plan import Change
 from model_lifecycle.core.release import Release, State
 from tests.callers import Load
 from tests.operators.life import Life
-from tests.servers.airflow import AirflowServer, session_members
+from tests.servers.airflow import IMPATIENT, AirflowServer, session_members
 from tests.servers.airflow_api import wait_until
 from tests.servers.envoy import EnvoyServer
 from tests.servers.mlflow import MlflowServer
@@ -31,16 +31,6 @@ from tests.servers.scorer import ScorerServer
 
 DAGS = Path(__file__).parents[2] / "dags"
 DAG, RECONCILE = "shadow_then_canary", "reconcile_releases"
-IMPATIENT = {
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "15",
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_DETECTION_INTERVAL": "2",
-    "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "2",
-    "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
-    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "10",
-    "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "2",
-    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
-}
-"""How soon Airflow takes a silent process for dead; five minutes by default."""
 FORM = {"serving_conn_id": "scorer_default", "duration": 4, "share": 100, "steps": [20, 50], "bake": 4, "soak": 4}
 VICTIMS = ("worker", "triggerer", "scheduler", "scorer", "router")
 MOMENTS = (
