@@ -15,9 +15,6 @@ from tests.servers.airflow import AirflowProcess, session_members
 from tests.servers.airflow_api import AirflowApi
 from tests.servers.process import Server, free_ports
 
-DEBIAN_PACKAGES = {"/usr/bin/pg_ctlcluster": "postgresql", "/usr/bin/redis-server": "redis-server"}
-"""The file that each package brings. Neither is run as a service of the whole machine: see ``.ci/install``."""
-
 COMPONENTS = ("airflow-scheduler", "airflow-dag-processor", "airflow-triggerer")
 WORKERS = ("airflow-worker-1", "airflow-worker-2")
 
@@ -38,7 +35,7 @@ class NativeAirflow:
 
         :raises RuntimeError: if Debian packages are missing, named.
         """
-        if missing := [package for file, package in DEBIAN_PACKAGES.items() if not Path(file).exists()]:
+        if missing := missing_packages():
             raise RuntimeError(f"the stack needs Debian packages: apt-get install {' '.join(missing)}")
         self._run(self._postgres(), self._redis())
         self.native.prepare(database=True)
@@ -161,7 +158,16 @@ class NativeAirflow:
         return self._airflow(name, "--celery-hostname", f"{name}@%h", ready=lambda: self.check(name) == 0)
 
 
+def missing_packages() -> list[str]:
+    """The Debian packages to install before this works; neither has to run as a service of the machine."""
+    found = {"postgresql": _programs("postgres"), "redis-server": Path("/usr/bin/redis-server").exists()}
+    return [package for package, there in found.items() if not there]
+
+
 def _postgres(program: str) -> Path:
     """A program of the newest PostgreSQL that is installed."""
-    found = Path("/usr/lib/postgresql").glob(f"*/bin/{program}")
-    return max(found, key=lambda path: int(path.parent.parent.name))
+    return max(_programs(program), key=lambda path: int(path.parent.parent.name))
+
+
+def _programs(name: str) -> list[Path]:
+    return list(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
