@@ -15,7 +15,8 @@ from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_current_context, task
+from airflow.sdk import DAG, Param, get_current_context, task
+from flights.schedule import MONTHLY
 from flights.settings import FIRST_MONTH, LAST_MONTH, MODEL, files, judged_month
 from pendulum import datetime
 
@@ -25,7 +26,7 @@ from model_lifecycle.operators.profile import ProfileDataOperator
 with DAG(
     dag_id="drift_at_scale",
     description="Profile each day of a month in a task of its own, add them up, and train again if drift lasts",
-    schedule=CronDataIntervalTimetable("@monthly", timezone="UTC"),
+    schedule=MONTHLY,
     start_date=datetime(2013, FIRST_MONTH, 1),
     end_date=datetime(2013, LAST_MONTH, 1),
     catchup=True,

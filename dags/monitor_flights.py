@@ -17,7 +17,8 @@ from typing import Any
 from airflow.providers.common.compat.sdk import conf
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_current_context, task
+from airflow.sdk import DAG, Param, get_current_context, task
+from flights.schedule import MONTHLY
 from flights.settings import ENDPOINT, LAST_MONTH, files, judged_month
 from pendulum import datetime
 
@@ -30,7 +31,7 @@ from model_lifecycle.operators.rollback import RollbackModelOperator
 with DAG(
     dag_id="monitor_flights",
     description="Judge what the live version answered, as labels come; roll back on FAIL, train again on drift",
-    schedule=CronDataIntervalTimetable("@monthly", timezone="UTC"),
+    schedule=MONTHLY,
     start_date=datetime(2013, LAST_MONTH, 1),
     end_date=datetime(2013, LAST_MONTH, 1),
     catchup=True,

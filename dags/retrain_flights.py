@@ -14,7 +14,8 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_current_context, task
+from airflow.sdk import DAG, Param, get_current_context, task
+from flights.schedule import MONTHLY
 from flights.settings import ENDPOINT, FIRST_MONTH, LAST_MONTH, MODEL, SCORER, files, judged_month
 from pendulum import datetime
 
@@ -31,7 +32,7 @@ from model_lifecycle.operators.upload import UploadModelOperator
 with DAG(
     dag_id="retrain_flights",
     description="Train, upload, register, judge, deploy, monitor, then promote or roll back: once a month",
-    schedule=CronDataIntervalTimetable("@monthly", timezone="UTC"),
+    schedule=MONTHLY,
     start_date=datetime(2013, FIRST_MONTH, 1),
     end_date=datetime(2013, LAST_MONTH, 1),
     catchup=True,

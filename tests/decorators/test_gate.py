@@ -3,9 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException, DownstreamTasksSkipped
 from airflow.sdk import DAG, task
-from airflow.sdk.exceptions import DownstreamTasksSkipped
 
 from model_lifecycle.decorators.gate import VERDICT, ModelGateOperator, model_gate_task
 from tests.operators.life import context
