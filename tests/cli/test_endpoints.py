@@ -22,7 +22,8 @@ def test_the_status_says_what_serves_since_when_and_the_way_back(life: Life, ask
         "newest_release": "promote 2: SUCCEEDED",
         "reason": row["reason"],
         "way_back": 1,
-        "problem": None,
+        "health": "well",
+        "problems": [],
     }
 
 
@@ -40,7 +41,10 @@ def test_traffic_that_somebody_moved_is_a_problem(life: Life, ask: Ask):
     life.release(2.0, "run-2")
     life.serving.route(life.model, {1: 50, 2: 50})
     (row,) = ask("status")
-    assert (row["traffic"], row["problem"]) == ({"1": 50, "2": 50}, "version 2 should serve alone")
+    assert (row["traffic"], row["health"]) == ({"1": 50, "2": 50}, "sick")
+    assert row["problems"] == [
+        "the ledger says that version 2 serves; callers are sent to version 1: 50 %, version 2: 50 %"
+    ]
 
 
 def test_a_server_that_is_away_is_a_row_that_says_so(life: Life, ask: Ask, monkeypatch):
@@ -50,8 +54,10 @@ def test_a_server_that_is_away_is_a_row_that_says_so(life: Life, ask: Ask, monke
     monkeypatch.setenv("AIRFLOW_CONN_SCORER_DEFAULT", json.dumps(away))
     (row,) = ask("status")
     assert (row["serves"], row["traffic"]) == (1, None)
-    assert "127.0.0.1" in row["problem"]
-    assert "sesame" not in row["problem"]
+    (problem,) = row["problems"]
+    assert row["health"] == "unknown"
+    assert "127.0.0.1" in problem
+    assert "sesame" not in problem
 
 
 def test_the_history_is_every_entry_oldest_first_and_names_who_acted(life: Life, ask: Ask):

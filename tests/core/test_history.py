@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from model_lifecycle.core.history import serving_since, timeline, who
-from model_lifecycle.core.plan import Change
+from model_lifecycle.core.plan import Change, Standing
 from model_lifecycle.core.release import Release, State
 from tests.core.test_plan import NOW, plan, served
 from tests.core.test_release import opened, then
@@ -20,7 +20,7 @@ def test_a_version_serves_since_its_release_ended():
 
 
 def test_what_was_tried_and_put_back_in_between_does_not_count():
-    first = ended(opened(plan(target=1)), State.SUCCEEDED, 1)
+    first = ended(opened(plan(target=1, before=Standing())), State.SUCCEEDED, 1)
     later = plan(target=2, fallback=1, abandons=2, before=first.standing)
     tried = ended(then(opened(later, 3), State.ROLLING_BACK), State.ROLLED_BACK, 5)
     assert tried.standing.serving == served(1)
@@ -34,6 +34,12 @@ def test_a_decision_noted_after_a_release_moves_nothing():
     assert (noted.standing, noted.traffic, noted.reason) == (done.standing, done.traffic, done.reason)
     assert noted.to_dict()["closed_at"] == done.to_dict()["closed_at"]
     assert list(timeline(noted))[-1]["reason"] == "fine"
+
+
+def test_what_began_before_the_oldest_release_that_was_read_is_not_known():
+    first = ended(opened(plan(target=1)), State.SUCCEEDED, 1)
+    tried = ended(opened(plan(target=2, fallback=1, abandons=2, before=first.standing), 3), State.ROLLED_BACK, 5)
+    assert serving_since([tried]) is None
 
 
 def test_nothing_serves_since_nothing():

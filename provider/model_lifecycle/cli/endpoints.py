@@ -10,7 +10,7 @@ from model_lifecycle.cli.frame import Row, command, store_of
 from model_lifecycle.core.errors import ModelLifecycleError, NotFound
 from model_lifecycle.core.history import serving_since, timeline
 from model_lifecycle.core.models import Endpoint
-from model_lifecycle.core.release import Release
+from model_lifecycle.core.telling import health
 from model_lifecycle.hooks.serving import serving_hook
 from model_lifecycle.stores.base import ModelStore
 from model_lifecycle.stores.ledger import Ledger
@@ -34,36 +34,33 @@ def history(args: Any) -> Sequence[Row]:
 
 
 def endpoint_row(store: ModelStore, endpoint: Endpoint) -> dict[str, Any]:
-    """What serves on one endpoint by the ledger, and what its serving system says now."""
+    """What serves on one endpoint by the ledger, what its serving system says now, and how well the two agree."""
     ledger = Ledger(store, endpoint)
     newest = ledger.newest()
     if newest is None:
         raise NotFound("nothing was ever released on this endpoint", target=str(endpoint))
     serving, since = newest.standing.serving, serving_since(ledger.releases())
-    traffic, problem = _seen(endpoint)
+    traffic, states, problem = _seen(endpoint)
+    found = health(newest, traffic, states, problem)
     back = newest.standing.below(serving.version) if serving else None
     return {
         "endpoint": str(endpoint),
         "serves": serving.version if serving else None,
         "since": since.isoformat(timespec="seconds") if since else None,
-        "traffic": traffic,
+        "traffic": None if traffic is None else {str(version): share for version, share in sorted(traffic.items())},
         "newest_release": f"{newest.plan.change} {newest.plan.target.version}: {newest.state}",
         "reason": newest.reason,
         "way_back": back.version if back else None,
-        "problem": problem or _disagreement(newest, traffic or {}),
+        "health": found["word"],
+        "problems": found["reasons"],
     }
 
 
-def _seen(endpoint: Endpoint) -> tuple[dict[str, int] | None, str | None]:
+def _seen(endpoint: Endpoint) -> tuple[Mapping[int, int] | None, Mapping[int, str] | None, str]:
+    """Traffic and states by version, or why they are not known."""
     try:
-        seen = serving_hook(endpoint.conn_id).traffic(endpoint.model)
+        hook = serving_hook(endpoint.conn_id)
+        states = {version: str(state) for version, state in hook.versions(endpoint.model).items()}
+        return hook.traffic(endpoint.model), states, ""
     except ModelLifecycleError as error:
-        return None, str(error)
-    return {str(version): share for version, share in sorted(seen.items())}, None
-
-
-def _disagreement(newest: Release, traffic: Mapping[str, int]) -> str | None:
-    serving = newest.standing.serving
-    if not newest.state.terminal or serving is None or traffic == {str(serving.version): 100}:
-        return None
-    return f"version {serving.version} should serve alone"
+        return None, None, str(error)

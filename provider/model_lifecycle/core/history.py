@@ -13,16 +13,14 @@ def serving_since(releases: Iterable[Release]) -> datetime | None:
     """Since when what should serve now is what should serve; a version tried in between and put back does not count.
 
     :param releases: of one endpoint, the newest first; no more are read than are needed.
+    :returns: None if nothing should serve, or if it began before the oldest of these releases.
     """
-    serving, since = None, None
+    serving = None
     for release in releases:
-        now = release.standing.serving
-        if now is None or (serving is not None and now.version != serving):
-            break
-        if release.state.terminal:
-            since = release.since
-        serving = now.version
-    return since
+        serving = serving or release.standing.serving
+        if serving is None or (release.plan.before.serving != serving and release.standing.serving == serving):
+            return release.since if serving else None
+    return None
 
 
 def who(actor: Mapping[str, str]) -> str:
