@@ -9,12 +9,16 @@ from typing import Any
 import pytest
 from airflow.cli import cli_parser
 
+from model_lifecycle.cli.__main__ import ask as ask_directly
 from tests.operators.life import Life
 
 Ask = Callable[..., list[dict[str, Any]]]
 
 
 def run(*words: str) -> None:
+    if "model-lifecycle" not in cli_parser.ALL_COMMANDS_DICT:  # Airflow 3.1
+        ask_directly(words)
+        return
     args = cli_parser.get_parser().parse_args(["model-lifecycle", *words])
     args.func(args)
 

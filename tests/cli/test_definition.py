@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from airflow.cli import cli_parser
 
+from model_lifecycle.cli.__main__ import parser
 from model_lifecycle.cli.definition import get_cli_commands
 from tests.servers.airflow import AirflowServer
 
@@ -20,12 +21,20 @@ def test_every_command_has_the_outputs_that_airflows_own_have():
     assert group.name == "model-lifecycle"
     assert tuple(command.name for command in group.subcommands) == NAMES
     for command in group.subcommands:
-        parser = argparse.ArgumentParser()
+        empty = argparse.ArgumentParser()
         for arg in command.args:
-            arg.add_to_parser(parser)
-        assert {"--output", "--verbose", "--store"} <= parser._option_string_actions.keys()
+            arg.add_to_parser(empty)
+        assert {"--output", "--verbose", "--store"} <= empty._option_string_actions.keys()
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_without_airflow_before_it_a_command_takes_the_same(name: str, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit, match="0"):
+        parser().parse_args([name, "--help"])
+    assert "--output" in capsys.readouterr().out
+
+
+@pytest.mark.since("3.2")
 @pytest.mark.parametrize("name", NAMES)
 def test_airflows_own_parser_finds_every_command(name: str, capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit, match="0"):
@@ -44,6 +53,7 @@ def test_the_definition_imports_nothing_of_ours_but_what_airflow_is_told():
     assert loaded - told == {"model_lifecycle.cli", "model_lifecycle.cli.definition"}
 
 
+@pytest.mark.since("3.2")
 def test_the_shell_shows_the_commands_and_reads_connections_from_airflows_database(tmp_path: Path):
     server = AirflowServer(tmp_path / "airflow", dags=tmp_path / "dags")
     server.prepare()

@@ -3,9 +3,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-from airflow.triggers.shared_stream import AdvanceItem, AdvanceOutcome
+import pytest
 
-from model_lifecycle.triggers.looks import Looks
 from model_lifecycle.triggers.watch import Look
 
 
@@ -14,7 +13,12 @@ async def two() -> AsyncIterator[Look]:
         yield Look(found)
 
 
+@pytest.mark.since("3.3")
 def test_a_look_is_told_when_every_watcher_has_told_it():
+    from airflow.triggers.shared_stream import AdvanceItem, AdvanceOutcome
+
+    from model_lifecycle.triggers.looks import Looks
+
     async def marks() -> list[bool]:
         looks = Looks(two())
         found = [look async for _, look in looks.open_stream()]

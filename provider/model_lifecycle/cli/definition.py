@@ -8,7 +8,6 @@ from airflow.cli.cli_config import (
     ARG_YES,
     ActionCommand,
     Arg,
-    CLICommand,
     GroupCommand,
     lazy_load_command,
 )
@@ -43,7 +42,7 @@ def _command(name: str, module: str, text: str, *args: Arg) -> ActionCommand:
     return ActionCommand(name=name, help=text, func=function, args=(*args, *_WHERE))
 
 
-def get_cli_commands() -> list[CLICommand]:
+def get_cli_commands() -> list[GroupCommand]:
     """One group of commands; what each does is imported when it runs."""
     commands = (
         _command("status", "endpoints", "What serves where, since when, and the way back", ARG_ENDPOINTS),
