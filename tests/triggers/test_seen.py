@@ -105,3 +105,21 @@ def test_a_store_that_fails_ends_no_watch_and_is_asked_until_it_answers(monkeypa
         return await memory.read()
 
     assert asyncio.run(value()) == 7
+
+
+def test_a_fact_that_was_not_kept_has_the_same_key_for_whoever_reads_next_and_another_afterwards():
+    store = Store()
+
+    async def keys() -> list[str]:
+        memory = Seen(store, "a")
+        await memory.write(1)
+        found = [memory.name("1 2"), memory.name("2 1"), memory.name("1 2")]
+        again = Seen(store, "a")
+        await again.read()
+        found.append(again.name("1 2"))
+        await again.write(2)
+        return [*found, again.name("1 2")]
+
+    first, other, twice, again, later = asyncio.run(keys())
+    assert first == again
+    assert len({first, other, twice, later}) == 4

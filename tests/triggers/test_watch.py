@@ -95,6 +95,7 @@ def test_watchers_of_one_tag_share_their_poll():
 def test_an_alias_that_moves_appears_or_goes_is_told_once_each():
     watcher, store = ModelVersionWatcher("churn", alias="champion"), Store()
     events = told(watcher, store, state(champion=1), state(champion=1), state(champion=2), state(), state(champion=2))
+    assert len({event["key"] for event in events}) == 3
     moves = [(event["from"], event["version"]) for event in events]
     assert moves == [(1, 2), (2, None), (None, 2)]
     assert {(event["event"], event["model"], event["alias"]) for event in events} == {("alias", "churn", "champion")}
@@ -110,8 +111,9 @@ def test_what_is_there_at_the_first_start_is_not_told_and_what_comes_after_is_al
 def test_what_airflow_had_not_stored_when_the_triggerer_died_is_told_again():
     watcher, store = ModelVersionWatcher("churn", alias="champion"), Store()
     told(watcher, store, state(champion=1))
-    assert [event["version"] for event in told(watcher, store, state(champion=2), stored=False)] == [2]
-    assert [event["version"] for event in told(watcher, store, state(champion=2))] == [2]
+    (lost,) = told(watcher, store, state(champion=2), stored=False)
+    (again,) = told(watcher, store, state(champion=2))
+    assert (lost["version"], again) == (2, lost), "with the same key: whoever had stored the first knows the second"
     assert told(watcher, store, state(champion=2)) == []
 
 
@@ -123,7 +125,7 @@ def test_watchers_of_one_asset_remember_apart():
 
 
 def test_a_change_that_cannot_be_looked_up_is_told_at_a_later_poll(monkeypatch: pytest.MonkeyPatch):
-    answers: list[Any] = [Unavailable("away"), [{"event": "version"}]]
+    answers: list[Any] = [Unavailable("away"), [{"event": "version", "version": 1}]]
 
     def changes(*_: Any) -> Any:
         answer = answers.pop(0)
@@ -133,7 +135,8 @@ def test_a_change_that_cannot_be_looked_up_is_told_at_a_later_poll(monkeypatch: 
 
     monkeypatch.setattr(ModelVersionWatcher, "changes", changes)
     watcher = ModelVersionWatcher("churn")
-    assert told(watcher, Store(), state(), state(champion=1), state(champion=1)) == [{"event": "version"}]
+    (event,) = told(watcher, Store(), state(), state(champion=1), state(champion=1))
+    assert (event["event"], event["version"]) == ("version", 1)
 
 
 def run(watcher: Watcher, store: Any, *steps: Callable[[], object], count: int) -> list[Any]:
@@ -193,6 +196,7 @@ def test_an_artifact_that_is_published_is_told(life: Life, fast: float):
     published: list[str] = []
     watcher = ModelArtifactWatcher(life.model, store=life.store_uri, poll_interval=fast)
     (event,) = run(watcher, Store(), lambda: published.append(life.upload(source)), count=1)
+    assert event.pop("key")
     assert event == {"event": "artifact", "model": life.model, "artifact_uri": published[0]}
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 
 # [START watch]
-from airflow.sdk import DAG, AssetWatcher, get_current_context, task
+from airflow.sdk import DAG, AssetWatcher, task
 
+from model_lifecycle.assets.events import new_events
 from model_lifecycle.assets.model import registry_changes
 from model_lifecycle.triggers.watch import ModelVersionWatcher
 
@@ -18,9 +19,8 @@ with DAG("on_version", schedule=new_versions):
 
     @task
     def look() -> list[str]:
-        """Say which versions there are now that were not there before."""
-        events = get_current_context()["triggering_asset_events"][new_versions]
-        return [event.extra["payload"]["model_uri"] for event in events]
+        """Say which versions there are now that were not there before; none if an event has come twice."""
+        return [fact["model_uri"] for fact in new_events(new_versions)]
 
     look()
 # [END watch]
@@ -69,7 +69,6 @@ with DAG("on_told", schedule=versions("told") & artifacts("told")):
     @task
     def hear() -> list[dict]:
         """What was told."""
-        found = get_current_context()["triggering_asset_events"]
-        return [event.extra for asset in (versions("told"), artifacts("told")) for event in found[asset]]
+        return [fact for asset in (versions("told"), artifacts("told")) for fact in new_events(asset)]
 
     hear()

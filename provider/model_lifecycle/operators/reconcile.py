@@ -13,7 +13,7 @@ from model_lifecycle.core.errors import ModelLifecycleError
 from model_lifecycle.core.models import Endpoint
 from model_lifecycle.core.release import Release
 from model_lifecycle.operators.base import ModelLifecycleOperator, actor
-from model_lifecycle.operators.telling import tell_release
+from model_lifecycle.operators.telling import tell_releases
 from model_lifecycle.releases.opening import open_rollout
 from model_lifecycle.releases.reconcile import is_orphan, reconcile
 from model_lifecycle.stores.ledger import Ledger
@@ -28,6 +28,8 @@ class ReconcileReleasesOperator(ModelLifecycleOperator):
     release between two states. A rollback, a promotion and a proven version that was soaking are finished, every other
     deploy is rolled back. One endpoint that cannot be reached does not keep the others waiting: the task goes on and
     fails at the end.
+
+    It also tells of releases whose own task could not: see :func:`~model_lifecycle.operators.telling.tell_releases`.
 
     :param endpoints: only these, ``<serving_conn_id>/<model>``; every endpoint of the store by default.
     :param grace: how old the newest ledger entry of a release must be, or seconds.
@@ -73,14 +75,14 @@ class ReconcileReleasesOperator(ModelLifecycleOperator):
         return self.grace if isinstance(self.grace, timedelta) else timedelta(seconds=float(self.grace))
 
     def _reconcile(self, context: Context, endpoint: str) -> Release | None:
-        newest = Ledger(self.model_store(), Endpoint.parse(endpoint)).newest()
-        if newest is None or not is_orphan(newest, is_alive(context), datetime.now(UTC), self._grace()):
-            return None
-        rollout = open_rollout(
-            endpoint, store=self.store_uri(), registry_conn_id=self.registry_connection(), actor=actor(context)
-        )
-        release = reconcile(rollout, newest)
-        tell_release(context, rollout.ledger, release)
+        ledger, release = Ledger(self.model_store(), Endpoint.parse(endpoint)), None
+        newest = ledger.newest()
+        if newest is not None and is_orphan(newest, is_alive(context), datetime.now(UTC), self._grace()):
+            rollout = open_rollout(
+                endpoint, store=self.store_uri(), registry_conn_id=self.registry_connection(), actor=actor(context)
+            )
+            release = reconcile(rollout, newest)
+        tell_releases(context, ledger)
         return release
 
 

@@ -19,7 +19,7 @@ from model_lifecycle.core.release import Release
 from model_lifecycle.core.strategy import MARGIN, Strategy
 from model_lifecycle.hooks.metrics import metrics_connection
 from model_lifecycle.operators.base import ModelLifecycleOperator, actor, task_key
-from model_lifecycle.operators.telling import tell_release
+from model_lifecycle.operators.telling import tell_releases
 from model_lifecycle.releases.opening import open_rollout
 from model_lifecycle.releases.rollout import Rollout
 from model_lifecycle.stores.ledger import Ledger
@@ -47,6 +47,7 @@ class ReleaseOperator(ModelLifecycleOperator):
     """
 
     template_fields = (*ModelLifecycleOperator.template_fields, "metrics_conn_id")
+    dashboard = "model-lifecycle-release"
     tells = True
 
     def __init__(
@@ -72,11 +73,9 @@ class ReleaseOperator(ModelLifecycleOperator):
         """The endpoint this task is about."""
 
     def guarded(self, context: Context, **resumed: Any) -> Any:
-        """Release, then tell of it."""
+        """Release, then tell of it and of what nobody else could tell."""
         result = super().guarded(context, **resumed)
-        if context.get("outlet_events") is not None:
-            ledger = Ledger(self.model_store(), self.endpoint_name())
-            tell_release(context, ledger, task_key(context))
+        tell_releases(context, Ledger(self.model_store(), self.endpoint_name()))
         return result
 
     def rollout(self, context: Context, writer: str | None = None, watched: Mapping[str, Any] | None = None) -> Rollout:

@@ -8,10 +8,14 @@ no task because nobody waits for an asset; a plain outlet does none of the three
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from model_lifecycle.assets.model import MODEL_EVENTS, alias, endpoint
+from airflow.sdk.exceptions import AirflowRuntimeError
+
+from model_lifecycle.assets.events import fact, recent_events
+from model_lifecycle.assets.model import MODEL_EVENTS, alias, champion, endpoint
 from model_lifecycle.core.errors import ModelLifecycleError
 from model_lifecycle.core.models import CHAMPION, PREVIOUS, Endpoint
 from model_lifecycle.core.plan import Change
@@ -22,8 +26,8 @@ if TYPE_CHECKING:
 
     from model_lifecycle.stores.ledger import Ledger
 
-RECENT = 200
-"""How many of an asset's newest events are searched for one that tells the same."""
+REMEMBERED = timedelta(days=1)
+"""How old the end of a release may be to be told still: Airflow may have forgotten what it stored before."""
 
 log = logging.getLogger(__name__)
 
@@ -41,34 +45,58 @@ def tell(context: Context, asset: Asset, event: str, key: str, **facts: Any) -> 
     events: Any = context.get("outlet_events")
     if events is None:
         return
-    if _was_told(asset, key):
+    try:
+        told = _told(asset)
+    except AirflowRuntimeError as error:
+        log.warning("Whether it was told before cannot be found out: %s", error)
+        told = set()
+    if key in told:
         log.info("%s of %s was told before", event, asset.uri)
         return
     events[MODEL_EVENTS].add(asset, extra={"event": event, "key": key, **facts})
 
 
-def tell_release(context: Context, ledger: Ledger, release: Release | str) -> None:
-    """Tell of a release that is over: of its endpoint, unless it was a promotion, and of the aliases that moved.
+def tell_releases(context: Context, ledger: Ledger) -> None:
+    """Tell of an endpoint's releases that are over: of the endpoint unless it was a promotion, of aliases that moved.
 
-    A ledger that cannot be read any more leaves the task as it is: what it did is done.
-
-    :param release: the release, or the key of the task that may have made one.
+    Also of those that others drove and could not tell of, such as a release that its own checks rolled back: Airflow
+    stores no event of a task that fails. Where the ledger, or Airflow, cannot be read any more the task stays as it is:
+    what it did is done, and the next one tells.
     """
+    events: Any = context.get("outlet_events")
+    if events is None:
+        return
     try:
-        found = ledger.find(release) if isinstance(release, str) else release
-        if found is not None and found.state in (State.SUCCEEDED, State.ROLLED_BACK):
-            _tell_release(context, found, _moved(ledger, found))
-    except ModelLifecycleError as error:
-        log.warning("Nobody could be told of the release: %s", error)
+        for release in reversed(list(_untold(ledger))):
+            for asset, extra in _events(ledger, release):
+                events[MODEL_EVENTS].add(asset, extra=extra)
+    except (ModelLifecycleError, AirflowRuntimeError) as error:
+        log.warning("Nobody could be told of the releases: %s", error)
 
 
-def _tell_release(context: Context, release: Release, moved: Mapping[str, int | None]) -> None:
-    event, facts = _event(release), _facts(release)
+def _untold(ledger: Ledger) -> Iterator[Release]:
+    """The releases that are over, not long ago, and that no event tells of; the newest first."""
+    told = _told(endpoint(str(ledger.endpoint))) | _told(champion(ledger.endpoint.model))
+    since = datetime.now(UTC) - REMEMBERED
+    for entry in ledger.last_entries():
+        if entry.at < since:
+            return
+        if entry.state in (State.SUCCEEDED, State.ROLLED_BACK) and entry.release not in told:
+            yield ledger.release_of(entry)
+
+
+def _told(asset: Asset) -> set[Any]:
+    """The keys of what was told of an asset."""
+    return {fact(event).get("key") for event in recent_events(asset)}
+
+
+def _events(ledger: Ledger, release: Release) -> Iterator[tuple[Asset, dict[str, Any]]]:
     model = Endpoint.parse(release.plan.endpoint).model
-    if event != "promotion":
-        tell(context, endpoint(release.plan.endpoint), event, release.id, **facts)
-    for name, version in moved.items():
-        tell(context, alias(model, name), event, release.id, **{**facts, "alias": name, "version": version})
+    extra = {"event": _event(release), "key": release.id, **_facts(release)}
+    if extra["event"] != "promotion":
+        yield endpoint(release.plan.endpoint), extra
+    for name, version in _moved(ledger, release).items():
+        yield alias(model, name), {**extra, "alias": name, "version": version}
 
 
 def _moved(ledger: Ledger, release: Release) -> dict[str, int | None]:
@@ -100,21 +128,8 @@ def _facts(release: Release) -> dict[str, Any]:
         "version": serving.version if serving else None,
         "digest": serving.digest if serving else None,
         "from": before.version if before else None,
+        "abandons": release.plan.abandons if release.state is State.ROLLED_BACK else None,
         "verdict": str(verdicts[-1]) if verdicts else None,
         "reason": release.reason,
         "state": str(release.state),
     }
-
-
-def _was_told(asset: Asset, key: str) -> bool:
-    from airflow.sdk.exceptions import AirflowRuntimeError
-    from airflow.sdk.execution_time.context import InletEventsAccessors
-
-    found: Any = InletEventsAccessors([asset])[asset]
-    if hasattr(found, "limit"):
-        found = found.ascending(False).limit(RECENT)
-    try:
-        return any((event.extra or {}).get("key") == key for event in found)
-    except AirflowRuntimeError as error:
-        log.warning("Whether it was told before cannot be found out: %s", error)
-        return False

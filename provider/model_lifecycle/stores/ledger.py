@@ -27,21 +27,24 @@ class Ledger:
 
     def releases(self) -> Iterator[Release]:
         """Every release, the newest first; reads no more than is asked for."""
-        last = self.generation()
-        while last > 0:
-            release = self._release(self._read(last))
-            yield release
-            last = release.opened - 1
+        return map(self.release_of, self.last_entries())
 
     def find(self, key: str) -> Release | None:
         """The newest release that the task with this key opened or rolled back, at one read for each release."""
+        return next((self.release_of(entry) for entry in self.last_entries() if entry.belongs_to(key)), None)
+
+    def last_entries(self) -> Iterator[Entry]:
+        """The newest entry of every release, the newest first, at one read for each."""
         last = self.generation()
         while last > 0:
             entry = self._read(last)
-            if entry.belongs_to(key):
-                return self._release(entry)
+            yield entry
             last = entry.opened - 1
-        return None
+
+    def release_of(self, last: Entry) -> Release:
+        """The release of which this is the newest entry."""
+        entries = [self._read(generation) for generation in range(last.opened, last.generation)]
+        return Release((*entries, last))
 
     def append(self, entry: Entry) -> None:
         """Write one entry.
@@ -60,10 +63,6 @@ class Ledger:
         """
         if self.generation() != generation:
             raise superseded(self.endpoint, generation + 1)
-
-    def _release(self, last: Entry) -> Release:
-        entries = [self._read(generation) for generation in range(last.opened, last.generation)]
-        return Release((*entries, last))
 
     def _read(self, generation: int) -> Entry:
         entry = Entry.from_json(self.store.read_entry(str(self.endpoint), generation))

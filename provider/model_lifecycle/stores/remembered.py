@@ -47,7 +47,7 @@ class RememberedLedger(Ledger):
         last = self.generation() if before is None else min(before - 1, self.generation())
         found: list[Release] = []
         while last > 0 and len(found) < limit:
-            found.append(self._release(self._read(last)))
+            found.append(self.release_of(self._read(last)))
             last = found[-1].opened - 1
         return found, found[-1].opened if found and last > 0 else None
 

@@ -2,7 +2,9 @@
 
 A watcher compares what it finds at a poll with what it has seen. What it has seen lies in Airflow's store of asset
 state, and is written there only after Airflow has stored the events that tell of it: a triggerer may be killed at any
-moment, and what it had not yet told is told by the next one. Before Airflow 3.3 it lies in a Variable.
+moment, and what it had not yet told is told by the next one. What Airflow had stored, and the triggerer did not know of
+yet, is told again, with the same key, by which :func:`~model_lifecycle.assets.events.new_events` knows it. Before
+Airflow 3.3 it lies in a Variable.
 """
 
 from __future__ import annotations
@@ -82,6 +84,10 @@ class Watcher(BaseEventTrigger):
     def changes(self, seen: Any, found: Any) -> list[dict[str, Any]]:
         """What has happened between two picks, one event each, in a thread."""
 
+    @abstractmethod
+    def fact(self, event: Mapping[str, Any]) -> str:
+        """What tells an event from the others, and is equal whenever and of whomever it is asked."""
+
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """The class and its arguments, as they go into Airflow's database."""
         path = f"{type(self).__module__}.{type(self).__qualname__}"
@@ -140,7 +146,7 @@ class Watcher(BaseEventTrigger):
                     if events is None:
                         continue
                     for event in events:
-                        yield TriggerEvent(event)
+                        yield TriggerEvent({**event, "key": memory.name(self.fact(event))})
                     memory.write_after(look.told, found)
                 seen = found
         finally:
@@ -162,9 +168,9 @@ class Watcher(BaseEventTrigger):
 class ModelVersionWatcher(Watcher):
     """Tells when a version of a model appears, an alias of it moves, or a version of it gets tags.
 
-    Its event's payload: ``{"event": "version", "model", "version", "model_uri", "digest"}``, or the same with
-    ``"event": "tag"`` and ``tags``, or ``{"event": "alias", "model", "alias", "version", "from"}``, where a version is
-    None for an alias that is not there.
+    Its event's payload: ``{"event": "version", "key", "model", "version", "model_uri", "digest"}``, or the same with
+    ``"event": "tag"`` and ``tags``, or ``{"event": "alias", "key", "model", "alias", "version", "from"}``, where a
+    version is None for an alias that is not there.
 
     One request to the registry serves all watchers of versions and aliases of one connection and interval, and one
     more all watchers of the same tags. A change is looked up at the model itself once it is seen. An alias that moves
@@ -230,6 +236,10 @@ class ModelVersionWatcher(Watcher):
             return [{**row, "event": "tag", "tags": self.tags} for row in self._versions(fresh)] if fresh else []
         return self._versions(range(seen + 1, found + 1)) if found > seen else []
 
+    def fact(self, event: Mapping[str, Any]) -> str:
+        """The version; of an alias, the move."""
+        return f"{event.get('from')} {event['version']}"
+
     def _versions(self, numbers: Sequence[int]) -> list[dict[str, Any]]:
         rows = registry_hook(self.registry_conn_id).search(self.model_name)
         return [
@@ -248,7 +258,7 @@ class ModelVersionWatcher(Watcher):
 class ModelArtifactWatcher(Watcher):
     """Tells when an artifact of a model is published in the model store; one that is half uploaded never shows.
 
-    Its event's payload: ``{"event": "artifact", "model", "artifact_uri"}``. A poll lists one folder.
+    Its event's payload: ``{"event": "artifact", "key", "model", "artifact_uri"}``. A poll lists one folder.
 
     :param model_name: the model's name.
     :param store: URI of the model store.
@@ -281,3 +291,7 @@ class ModelArtifactWatcher(Watcher):
         """Each artifact that is new."""
         fresh = sorted(found.keys() - seen.keys())
         return [{"event": "artifact", "model": self.model_name, "artifact_uri": found[name]} for name in fresh]
+
+    def fact(self, event: Mapping[str, Any]) -> str:
+        """The artifact's own name, without the host that was asked."""
+        return str(event["artifact_uri"]).rpartition("/")[2]
