@@ -98,6 +98,8 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "extra-links": [
+            "model_lifecycle.operators.links.DashboardLink",
+            "model_lifecycle.operators.links.EndpointLink",
             "model_lifecycle.operators.links.ModelVersionLink",
             "model_lifecycle.operators.reports.DriftReportLink",
         ],
@@ -164,5 +166,20 @@ def _options() -> dict[str, Any]:
             "type": "string",
             "example": None,
             "default": "alert_rollback",
+        },
+        "rollback_dag": {
+            "description": "The DAG that the Models page starts to roll back; its params are endpoint, to and reason.",
+            "version_added": "0.1.0",
+            "type": "string",
+            "example": None,
+            "default": "rollback_model",
+        },
+        "promote_dag": {
+            "description": "The DAG that the Models page starts to deploy and promote a version; its params are model, "
+            "version, serving_conn_id and reason.",
+            "version_added": "0.1.0",
+            "type": "string",
+            "example": None,
+            "default": "promote_model",
         },
     }

@@ -7,7 +7,7 @@ import pytest
 
 from model_lifecycle.core.plan import Change, Standing
 from model_lifecycle.core.release import Release, State
-from model_lifecycle.core.telling import LONGEST, MOST, endpoint, health, summary, text, timeline
+from model_lifecycle.core.telling import LONGEST, MOST, endpoint, health, monitored, summary, text, timeline
 from tests.core.test_plan import NOW, plan, served
 from tests.core.test_release import opened, then
 
@@ -61,6 +61,20 @@ def test_the_last_check_is_of_what_serves_and_one_that_failed_is_looked_at():
     assert (told["check"]["verdict"], told["check"]["version"], told["health"]["word"]) == ("FAIL", 2, "look")
     left = then(opened(plan()), State.ROLLED_BACK, evidence=FAILED_CHECK)
     assert endpoint([left], {1: 100}, READY)["check"] is None
+
+
+def test_the_newer_of_a_release_s_check_and_a_monitor_s_counts():
+    release = then(opened(plan()), State.SUCCEEDED, NOW, evidence={**FAILED_CHECK, "verdict": "PASS"})
+    for age, verdict, word in ((-1, "PASS", "well"), (1, "FAIL", "look")):
+        at = (NOW + timedelta(hours=age)).isoformat()
+        note = monitored(json.dumps({"endpoint": "x/y", "verdict": "FAIL", "reason": "stale", "at": at}), 2)
+        told = endpoint([release], {2: 100}, READY, noted=note)
+        assert (told["check"]["verdict"], told["health"]["word"]) == (verdict, word)
+
+
+@pytest.mark.parametrize("value", ["", "FAIL", "[]", "7", '{"at": 7}', '{"at": "2026-11-22"}', "[" * 10**5])
+def test_what_is_no_note_of_a_monitor_is_none(value):
+    assert monitored(value, 1) is None
 
 
 def test_who_what_from_to_and_why():

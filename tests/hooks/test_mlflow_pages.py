@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from uuid import uuid4
 
 import pytest
@@ -78,11 +79,30 @@ def test_names_that_we_would_not_allow_are_shown(pages):
 
 
 def test_a_drift_report_leads_only_where_a_browser_may_go(pages, model):
-    assert [pages.drift(model, 1), pages.drift(model, 99)] == [None, None]
+    assert [pages.judged(model, 1), pages.judged(model, 99)] == [{"drift": None, "check": None}, {}]
     tag = {"name": model, "version": "1"}
     post(pages, "model-versions/set-tag", **tag, key="drift", value="PASS: 0 of 3")
     post(pages, "model-versions/set-tag", **tag, key="drift_report", value="javascript:alert(1)")
-    assert pages.drift(model, 1) == {"found": "PASS: 0 of 3", "page": None}
+    assert pages.judged(model, 1)["drift"] == {"found": "PASS: 0 of 3", "page": None}
+
+
+def test_what_a_monitor_noted_is_told_and_not_shown_as_provenance(pages, model):
+    note = {"endpoint": "a/b", "verdict": "FAIL", "reason": "slow", "at": "2026-11-22T01:00:00+00:00"}
+    tag = {"key": "model_lifecycle.monitored", "value": json.dumps(note)}
+    post(pages, "model-versions/set-tag", name=model, version="3", **tag)
+    assert pages.judged(model, 3)["check"] == {"version": 3, **note}
+    (newest, *_) = pages.versions(model, "", 10)["versions"]
+    assert (newest["check"]["verdict"], newest["provenance"]) == ("FAIL", {"size": "7"})
+
+
+def test_the_versions_that_a_dag_run_registered(pages, model):
+    run = f"manual__{uuid4().hex}+00:00"
+    for version, name in ((1, "run_id"), (2, "run_id"), (2, "dag_id")):
+        value = run if name == "run_id" else "retrain"
+        tag = {"key": f"model_lifecycle.{name}", "value": value}
+        post(pages, "model-versions/set-tag", name=model, version=str(version), **tag)
+    assert [(one["model"], one["version"]) for one in pages.of_run("retrain", run)] == [(model, 2)]
+    assert pages.of_run("retrain", "another") == []
 
 
 @pytest.mark.parametrize(

@@ -32,15 +32,26 @@ def test_the_provider_info_names_the_plugin():
 
 
 def test_the_page_is_a_file_of_the_package_that_sets_what_airflow_looks_for():
-    (app,) = ModelLifecycleModelsPlugin().react_apps
-    folder, _, name = app["bundle_url"].rpartition("/")
-    assert f"/{folder}" == PREFIX
-    text = (files("model_lifecycle.plugins") / "page" / name).read_text()
-    assert f'globalThis["{app["name"]}"] = ' in text
+    for app in ModelLifecycleModelsPlugin().react_apps:
+        folder, _, name = app["bundle_url"].rpartition("/")
+        assert folder == PREFIX
+        text = (files("model_lifecycle.plugins") / "page" / name).read_text()
+        assert f'globalThis["{app["name"]}"] = ' in text
+
+
+def test_the_page_is_found_where_airflow_is_served_below_a_path(monkeypatch):
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://a.example/team/airflow/")
+    (found,) = {app["bundle_url"] for app in ModelLifecycleModelsPlugin().react_apps}
+    assert found == f"/team/airflow{PREFIX}/models.js"
+
+
+def test_the_page_stands_in_the_navigation_and_beside_every_dag_run():
+    apps = ModelLifecycleModelsPlugin().react_apps
+    assert [(app["destination"], app["url_route"]) for app in apps] == [("nav", "models"), ("dag_run", "run-models")]
 
 
 def test_the_page_never_takes_text_for_markup_and_asks_nobody_else():
-    text = (files("model_lifecycle.plugins") / "page" / "models.js").read_text()
-    assert [
-        one for one in ("innerHTML", "dangerouslySet", "eval(", "document.write", "//cdn", "import(") if one in text
-    ] == []
+    forbidden = ("innerHTML", "dangerouslySet", "eval(", "document.write", "//cdn", "import(")
+    for file in (files("model_lifecycle.plugins") / "page").iterdir():
+        text = file.read_text()
+        assert [one for one in forbidden if one in text] == [], file.name

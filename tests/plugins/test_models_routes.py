@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from uuid import uuid4
@@ -11,6 +12,11 @@ from uuid import uuid4
 import pytest
 import requests
 
+from model_lifecycle.core.models import ModelUri
+from model_lifecycle.hooks.registry import registry_hook
+from model_lifecycle.operators.reports import note_verdict
+from model_lifecycle.plugins.lookups import KEEP
+from tests import models
 from tests.operators.life import Life
 from tests.plugins.models_page import DAGS, PREFIX, ModelsPage, models_page
 from tests.plugins.test_alerts import printed
@@ -24,6 +30,7 @@ READ = {
     "api/releases": {"endpoint": "scorer_default/nothing"},
     "api/models": {},
     "api/versions": {"model": "nothing"},
+    "api/run": {"dag": "nothing", "run": "nothing", "since": "2026-11-22T00:00:00Z"},
     "api/me": {},
     "models.js": {},
 }
@@ -109,7 +116,7 @@ def test_a_release_that_is_not_there_is_not_found_for_those_who_may_ask(page: Mo
 @pytest.mark.parametrize("role", ["viewer", "user"])
 def test_everybody_is_told_what_they_may_press(page: ModelsPage, role):
     told = page.ask("api/me", role).json()
-    assert told == {"name": f"a-{role}", "may": dict.fromkeys(DAGS, role == "user")}
+    assert told == {"name": f"a-{role}", "may": dict.fromkeys(PRESS, role == "user")}
 
 
 def test_the_cookie_of_the_ui_is_good_for_reading_and_not_enough_to_press(page: ModelsPage):
@@ -225,6 +232,31 @@ def test_a_rollback_changes_what_the_page_says(page: ModelsPage, life: Life):
     one = page.told("api/release", endpoint=life.endpoint, opened=listed["releases"][0]["opened"])["release"]
     assert (one["from"], one["to"], one["entries"][0]["state"]) == (2, 1, "PENDING")
     assert one["entries"][-1]["state"] == "ROLLED_BACK"
+
+
+def test_a_run_s_tab_shows_what_the_run_did_and_no_more(page: ModelsPage, life: Life):
+    life.release(100.0, "run-1")
+    life.release(200.0, "run-2")
+    since, run = life.newest().entries[0].at.isoformat(), f"run-{life.model}"
+    registered = life.register(life.upload(models.linear(life.folder / "third", 300.0), run), run)
+    told = page.told("api/run", dag="life", run=run, since=since)
+    assert [f"models:/{one['model']}/{one['version']}" for one in told["versions"]] == [registered]
+    told = page.told("api/run", dag="life", run="run-2", since=since)
+    found = [(one["change"], one["to"]) for one in told["releases"] if one["endpoint"] == life.endpoint]
+    assert found == [("deploy", 2), ("promote", 2)]
+    assert page.told("api/run", dag="other", run="run-2", since=since)["releases"] == []
+
+
+def test_what_a_monitor_found_is_the_last_check_until_a_newer_one(page: ModelsPage, life: Life):
+    life.release(100.0, "run-1")
+    registry = registry_hook("mlflow_default")
+    version = registry.get(ModelUri(life.model, version=1))
+    for endpoint, word in (("elsewhere/x", "well"), (life.endpoint, "look")):
+        note_verdict(registry, version, {"endpoint": endpoint, "verdict": "FAIL", "reason": REASON})
+        time.sleep(KEEP)  # an answer is given again for a while
+        (told,) = page.told("api/endpoints", q=life.model)["endpoints"]
+        assert told["health"]["word"] == word
+    assert told["health"]["reasons"] == [f"the last check of version 1 said FAIL: {REASON}"]
 
 
 def test_traffic_that_somebody_else_has_moved_is_seen(page: ModelsPage, life: Life):

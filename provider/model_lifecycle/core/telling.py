@@ -5,8 +5,10 @@ Texts are cut, lists are cut, and what is cut ends with an ellipsis: whoever wro
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from model_lifecycle.core.checks import Verdict
@@ -66,8 +68,23 @@ def timeline(release: Release) -> Json:
     return {**summary(release), "traffic_before": before, "digest": release.plan.target.digest, "entries": entries}
 
 
+def monitored(value: str, version: int) -> Json | None:
+    """What a monitor noted with a version; None for what is no such note, as anybody may write one."""
+    try:
+        told = json.loads(value)
+        at = datetime.fromisoformat(told["at"])
+        found = {name: text(told[name]) for name in ("endpoint", "verdict", "reason")}
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return None
+    return {"version": version, "at": at.isoformat(), **found} if at.tzinfo else None
+
+
 def endpoint(
-    releases: Sequence[Release], traffic: Mapping[int, int] | None, states: Mapping[int, str] | None, why: str = ""
+    releases: Sequence[Release],
+    traffic: Mapping[int, int] | None,
+    states: Mapping[int, str] | None,
+    why: str = "",
+    noted: Json | None = None,
 ) -> Json:
     """What serves, since when, whether it is well, and the way back.
 
@@ -75,12 +92,14 @@ def endpoint(
     :param traffic: per cent by version, as read from the server now; None if it could not be.
     :param states: the state of each version the server knows; None if it could not be read.
     :param why: why one of them could not.
+    :param noted: what a monitor noted with the version that serves, from :func:`monitored`.
     """
     newest = releases[0]
     serving = newest.standing.serving
     back = _way_back(newest, serving)
     loaded = back is not None and (states or {}).get(back.version) == "READY"
-    check = _last_check(releases, newest.plan.target.version if not newest.state.terminal else None, serving)
+    under_way = None if newest.state.terminal else newest.plan.target.version
+    check = _newer(_last_check(releases, under_way, serving), noted)
     return {
         "endpoint": newest.plan.endpoint,
         "serving": _served(serving),
@@ -153,6 +172,11 @@ def _last_check(releases: Sequence[Release], under_way: int | None, serving: Ser
                 verdict = text(entry.evidence["verdict"])
                 return {"version": version, "at": entry.at.isoformat(), "verdict": verdict, "reason": why}
     return None
+
+
+def _newer(check: Json | None, noted: Json | None) -> Json | None:
+    known = [one for one in (check, noted) if one is not None]
+    return max(known, key=lambda one: datetime.fromisoformat(one["at"]), default=None)
 
 
 def _since(releases: Sequence[Release]) -> str | None:

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 
 from model_lifecycle.core.errors import Invalid, ModelLifecycleError, NotFound
 from model_lifecycle.core.models import CHAMPION, ModelVersion
-from model_lifecycle.core.telling import text
+from model_lifecycle.core.telling import monitored, text
 from model_lifecycle.hooks.mlflow import API, MlflowHook
 from model_lifecycle.hooks.mlflow_answers import translated, version_of
 
@@ -25,7 +25,8 @@ MOST = 50
 """Metrics of a run, and tags of a version."""
 KEEP, RUNS = 60.0, 2000
 """Seconds that the metrics of a run are known for, and how many runs."""
-SIZE_TAG, REPORT_TAG, FOUND_TAG, OWN = "model_lifecycle.size", "drift_report", "drift", "model_lifecycle."
+REPORT_TAG, FOUND_TAG, OWN = "drift_report", "drift", "model_lifecycle."
+SIZE_TAG, CHECK_TAG = f"{OWN}size", f"{OWN}monitored"
 Json = dict[str, Any]
 Runs = dict[str, tuple[float, dict[str, float]]]
 
@@ -70,13 +71,25 @@ class RegistryPages:
         about = {"model": text(name), "champion": int(number) if number else None}
         return {**about, "versions": told, "next": answer.get("next_page_token") or None}
 
-    def drift(self, name: str, version: int) -> Json | None:
-        """What the newest drift report of a version found, and where it is; None if there is none."""
+    def judged(self, name: str, version: int) -> Json:
+        """What the newest drift report and the newest monitor of a version found; nothing for what was never judged."""
         try:
             row = self._call("GET", "model-versions/get", params={"name": name, "version": str(version)})
         except NotFound:
-            return None  # somebody has removed it; what serves stays
-        return _drift(version_of(row["model_version"]).tags)
+            return {}  # somebody has removed it; what serves stays
+        tags = version_of(row["model_version"]).tags
+        return {"drift": _drift(tags), "check": monitored(tags.get(CHECK_TAG, ""), version)}
+
+    def of_run(self, dag: str, run: str) -> list[Json]:
+        """The versions that tasks of a DAG run registered, as far as they fit on one page."""
+        wanted = {f"{OWN}dag_id": dag, f"{OWN}run_id": run}
+        told = " AND ".join(f"tags.`{key}` = {_quoted(value)}" for key, value in wanted.items())
+        answer = self._call("GET", "model-versions/search", params={"filter": told, "max_results": MOST})
+        found = [version_of(row) for row in answer.get("model_versions", [])]
+        return [{"model": text(one.name), "version": one.version, "url": self._page(one)} for one in found]
+
+    def _page(self, version: ModelVersion) -> str:
+        return f"{self.hook.session.url}/#/models/{_path(version.name)}/versions/{version.version}"
 
     def _model(self, row: Mapping[str, Any]) -> Json:
         aliases = _aliases(row)
@@ -94,18 +107,20 @@ class RegistryPages:
     ) -> Json:
         found: ModelVersion = version_of(row, aliases.get(str(row["version"]), ()))
         size = found.tags.get(SIZE_TAG, "")
+        own = {k: v for k, v in found.tags.items() if k.startswith(OWN) and k != CHECK_TAG}
         return {
             "version": found.version,
             "aliases": [text(alias) for alias in found.aliases],
             "digest": found.digest,
             "size": int(size) if size.isdecimal() and len(size) < 19 else None,
             "artifact": text(found.artifact_uri),
-            "provenance": _texts((k.removeprefix(OWN), v) for k, v in found.tags.items() if k.startswith(OWN)),
+            "provenance": _texts((k.removeprefix(OWN), v) for k, v in own.items()),
             "tags": _texts((k, v) for k, v in found.tags.items() if not k.startswith(OWN)),
             "metrics": [_compared(metric, value, best) for metric, value in sorted(metrics.items())[:MOST]],
             "drift": _drift(found.tags),
+            "check": monitored(found.tags.get(CHECK_TAG, ""), found.version),
             "created_at": _moment(row.get("creation_timestamp")),
-            "url": f"{self.hook.session.url}/#/models/{_path(found.name)}/versions/{found.version}",
+            "url": self._page(found),
         }
 
     def _metrics(self, runs: Iterable[str]) -> dict[str, dict[str, float]]:

@@ -29,6 +29,9 @@ DRIFT_REPORT_URL = "drift_report_url"
 
 REPORT_TAG = "drift_report"
 FOUND_TAG = "drift"
+CHECK_TAG = "model_lifecycle.monitored"
+"""The newest verdict of a monitor, as JSON with endpoint, verdict, reason and moment."""
+LONGEST_REASON = 500
 FOLDER = "drift_reports"
 
 log = logging.getLogger(__name__)
@@ -110,6 +113,16 @@ def log_report(registry: ModelRegistryHook, version: ModelVersion, report: Mappi
         log.warning("The drift report of %s was not filed: %s", version.uri, error)
         return {"page": None, "json": None, "bytes": len(html), "problem": str(error)}
     return {"page": as_page, "json": as_json, "bytes": len(html), "problem": None}
+
+
+def note_verdict(registry: ModelRegistryHook, version: ModelVersion, result: Mapping[str, Any]) -> None:
+    """Tag a version with what a monitor has just found; that the registry is away changes no verdict."""
+    told = {name: result[name] for name in ("endpoint", "verdict")}
+    told |= {"reason": str(result["reason"])[:LONGEST_REASON], "at": datetime.now(UTC).isoformat(timespec="seconds")}
+    try:
+        registry.set_tags(version.name, version.version, {CHECK_TAG: json.dumps(told)})
+    except ModelLifecycleError as error:
+        log.warning("The verdict about %s was not noted with it: %s", version.uri, error)
 
 
 def folder_of(about: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from typing import Any
+from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import AirflowPlugin
 
@@ -15,10 +16,9 @@ PREFIX = "/model-lifecycle/models"
 
 
 class ModelLifecycleModelsPlugin(AirflowPlugin):
-    """Mounts the API, and puts the page into Airflow's navigation.
+    """Mounts the API, and puts the page into Airflow's navigation and beside the tasks of every DAG run.
 
-    The page is one module that Airflow's own page loads; its address has no slash before it, because Airflow may be
-    served below a path.
+    Both are one module that Airflow's own page loads, and one name: what it shows is told by where it stands.
     """
 
     name = "model_lifecycle_models"
@@ -32,13 +32,16 @@ class ModelLifecycleModelsPlugin(AirflowPlugin):
 
     @cached_property
     def react_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
-        """The page: a module that Airflow's own page loads."""
+        """The page, and the tab of a DAG run."""
+        page = {"name": "Models", "bundle_url": f"{_path()}{PREFIX}/models.js"}
         return [
-            {
-                "name": "Models",
-                "bundle_url": f"{PREFIX[1:]}/models.js",
-                "destination": "nav",
-                "url_route": "models",
-                "nav_top_level": True,
-            }
+            {**page, "destination": "nav", "url_route": "models", "nav_top_level": True},
+            {**page, "destination": "dag_run", "url_route": "run-models"},
         ]
+
+
+def _path() -> str:
+    """The path below which Airflow is served; before 3.3 a module is found by its whole path only."""
+    from airflow.providers.common.compat.sdk import conf
+
+    return urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")

@@ -6,6 +6,7 @@ Each of them may be away. What the others know is told all the same, and ``probl
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -27,6 +28,8 @@ _RUNS: dict[str, tuple[float, dict[str, float]]] = {}
 """The metrics of training runs that were read a moment ago."""
 WALKED = 6
 """How many releases are read to find since when a version serves."""
+LOOKED = 60
+"""How many releases of an endpoint are looked through for those of a DAG run."""
 Json = dict[str, Any]
 Live = tuple[Mapping[int, int], Mapping[int, str]]
 
@@ -42,11 +45,16 @@ class ModelsReading:
         deadline = self.lookups.deadline()
         names = self._ask(STORE, "endpoints", _names, deadline)
         found = [name for name in names.value or () if query.lower() in name.lower()]
-        shown = found[offset : offset + limit]
-        told = [self._endpoint(name) for name in shown]
-        rows = [self._joined(name, *one, deadline) for name, one in zip(shown, told, strict=True)]
+        shown = [Endpoint.parse(name) for name in found[offset : offset + limit]]
+        # All are asked for before any is waited for.
+        asked = [(self._ask_story(one), self._ask_live(one)) for one in shown]
+        stories = [self.lookups.told(STORE, story, deadline) for story, _ in asked]
+        judged = [self._ask_judged(one, story.value) for one, story in zip(shown, stories, strict=True)]
+        lives = [self.lookups.told(one.conn_id, live, deadline) for one, (_, live) in zip(shown, asked, strict=True)]
         # A deadline of its own: the registry is not late because a serving system was.
-        self._add_drift(rows, self.lookups.deadline())
+        later = self.lookups.deadline()
+        notes = [self.lookups.told(REGISTRY, one, later) if one else Told() for one in judged]
+        rows = [_row(*one) for one in zip(shown, stories, lives, notes, strict=True)]
         problems = [names.problem, *(problem for row in rows for problem in row["problems"])]
         # One system that is away is one sentence, however many endpoints it has.
         return {"endpoints": rows, "total": len(found), "offset": offset, "problems": _once(problems)}
@@ -71,6 +79,25 @@ class ModelsReading:
         rows = [telling.timeline(release) for release in told.value or () if release]
         return {"endpoint": name, "release": rows[0] if rows else None, "problems": _once([told.problem])}
 
+    def run(self, dag: str, run: str, since: datetime) -> Json:
+        """What a DAG run did: the releases that its tasks wrote, and the versions that they registered.
+
+        :param since: when the run began; releases that ended before are not looked through.
+        """
+        deadline = self.lookups.deadline()
+        versions = self.lookups.ask(REGISTRY, ("run", dag, run), lambda: _pages().of_run(dag, run))
+        names = self._ask(STORE, "endpoints", _names, deadline)
+        asked = [
+            self.lookups.ask(STORE, ("run", name, dag, run), partial(_of_run, Endpoint.parse(name), dag, run, since))
+            for name in names.value or ()
+        ]
+        told = [self.lookups.told(STORE, one, deadline) for one in asked]
+        made = self.lookups.told(REGISTRY, versions, deadline)
+        releases = sorted((release for one in told for release in one.value or ()), key=lambda one: one.entries[0].at)
+        problems = [names.problem, *(one.problem for one in told), made.problem]
+        rows = [telling.summary(release) for release in releases]
+        return {"releases": rows, "versions": made.value or [], "problems": _once(problems)}
+
     def models(self, query: str, token: str, limit: int) -> Json:
         """A page of models by name."""
         question = ("models", query, token, limit)
@@ -88,33 +115,33 @@ class ModelsReading:
         asked = self.lookups.ask(system, question, call)
         return self.lookups.told(system, asked, self.lookups.deadline() if deadline is None else deadline)
 
-    def _endpoint(self, name: str) -> tuple[Asked[list[Release]], Asked[Live]]:
-        endpoint = Endpoint.parse(name)
-        releases = self.lookups.ask(STORE, ("walk", name), lambda: _page(endpoint, None, WALKED)[0])
-        live = self.lookups.ask(endpoint.conn_id, endpoint.model, lambda: _live(endpoint))
-        return releases, live
+    def _ask_story(self, endpoint: Endpoint) -> Asked[list[Release]]:
+        question = ("walk", str(endpoint))
+        return self.lookups.ask(STORE, question, lambda: _page(endpoint, None, WALKED)[0])
 
-    def _joined(self, name: str, releases: Asked[list[Release]], live: Asked[Live], deadline: float) -> Json:
-        endpoint = Endpoint.parse(name)
-        story = self.lookups.told(STORE, releases, deadline)
-        seen = self.lookups.told(endpoint.conn_id, live, deadline)
-        problems = _once([story.problem, seen.problem])
-        traffic, states = seen.value or (None, None)
-        about = {"endpoint": name, "conn_id": endpoint.conn_id, "model": endpoint.model, "problems": problems}
-        if not story.value:
-            word = {"word": telling.UNKNOWN, "reasons": [telling.text(one) for one in problems]}
-            return {**about, "health": word, "release": None}
-        told = telling.endpoint(story.value, traffic, states, telling.text(seen.problem))
-        return {**told, **about}
+    def _ask_live(self, endpoint: Endpoint) -> Asked[Live]:
+        return self.lookups.ask(endpoint.conn_id, endpoint.model, lambda: _live(endpoint))
 
-    def _add_drift(self, rows: list[Json], deadline: float) -> None:
-        """What the newest drift reports of what serves found; all are asked for before any is waited for."""
-        serving = [(row, row["model"], row["serving"]["version"]) for row in rows if row.get("serving")]
-        asked = [(row, self.lookups.ask(REGISTRY, ("drift", *what), partial(_drift, *what))) for row, *what in serving]
-        for row, one in asked:
-            found = self.lookups.told(REGISTRY, one, deadline)
-            row["drift"] = found.value
-            row["problems"] += _once([found.problem])
+    def _ask_judged(self, endpoint: Endpoint, story: list[Release] | None) -> Asked[Json] | None:
+        """What drift reports and monitors found of what serves, if anything does."""
+        serving = story[0].standing.serving if story else None
+        if serving is None:
+            return None
+        what = endpoint.model, serving.version
+        return self.lookups.ask(REGISTRY, ("judged", *what), lambda: _pages().judged(*what))
+
+
+def _row(endpoint: Endpoint, story: Told[list[Release]], live: Told[Live], note: Told[Json]) -> Json:
+    problems = _once([story.problem, live.problem, note.problem])
+    about = {"endpoint": str(endpoint), "conn_id": endpoint.conn_id, "model": endpoint.model, "problems": problems}
+    if not story.value:
+        return {**about, "health": {"word": telling.UNKNOWN, "reasons": problems}, "release": None}
+    traffic, states = live.value or (None, None)
+    judged = note.value or {}
+    check = judged.get("check")
+    noted = check if check and check["endpoint"] == str(endpoint) else None
+    told = telling.endpoint(story.value, traffic, states, telling.text(live.problem), noted)
+    return {**told, **about, "drift": judged.get("drift")}
 
 
 def _names() -> list[str]:
@@ -127,6 +154,21 @@ def _page(endpoint: Endpoint, before: int | None, limit: int) -> tuple[list[Rele
 
 def _release(endpoint: Endpoint, opened: int) -> Release | None:
     return RememberedLedger(_store(), endpoint).release(opened)
+
+
+def _of_run(endpoint: Endpoint, dag: str, run: str, since: datetime) -> list[Release]:
+    """The releases that tasks of this run wrote, at most :data:`LOOKED` releases back."""
+    ledger, found, before = RememberedLedger(_store(), endpoint), [], None
+    for _ in range(0, LOOKED, WALKED):
+        releases, before = ledger.page(before, WALKED)
+        found += [one for one in releases if _wrote(one, dag, run)]
+        if before is None or releases[-1].last.at < since:
+            break
+    return found
+
+
+def _wrote(release: Release, dag: str, run: str) -> bool:
+    return any(entry.actor.get("dag") == dag and entry.actor.get("run") == run for entry in release.entries)
 
 
 def _live(endpoint: Endpoint) -> Live:
@@ -151,11 +193,6 @@ def _pages() -> Any:
     if not isinstance(hook, MlflowHook):
         raise Invalid("this registry shows no pages", target=conn_id, hint="use a connection of type mlflow")
     return RegistryPages(hook, _RUNS)
-
-
-def _drift(model: str, version: int) -> Json | None:
-    found: Json | None = _pages().drift(model, version)
-    return found
 
 
 def _once(problems: list[str]) -> list[str]:

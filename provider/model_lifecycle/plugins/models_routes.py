@@ -21,7 +21,9 @@ from urllib.parse import urlsplit
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_asset
+from airflow.providers.common.compat.sdk import conf
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
+from pydantic import AwareDatetime
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
@@ -32,8 +34,8 @@ from model_lifecycle.plugins.models_reading import ModelsReading
 from model_lifecycle.plugins.receiver import TooLarge, read_body
 from model_lifecycle.plugins.runs import start_run
 
-ROLLBACK, PROMOTE = "rollback_model", "promote_model"
-"""The DAGs that do the work."""
+DAGS = {"rollback": "rollback_model", "promote": "promote_model"}
+"""What does the work, unless ``[model_lifecycle] rollback_dag`` or ``promote_dag`` names another DAG."""
 HEADER = "x-model-lifecycle"
 LONGEST_REASON = 2000
 PAGE = 25
@@ -42,7 +44,7 @@ MOST = 100
 log = logging.getLogger(__name__)
 reading = ModelsReading()
 MayRead = Depends(requires_access_asset(method="GET"))
-Text = Annotated[str, Query(max_length=200)]
+Text = Annotated[str, Query(max_length=250)]
 Token = Annotated[str, Query(max_length=1000)]
 Limit = Annotated[int, Query(ge=1, le=MOST)]
 Offset = Annotated[int, Query(ge=0, le=10**6)]
@@ -78,6 +80,12 @@ def release(endpoint: Text, opened: Annotated[int, Query(ge=1, le=10**8)]) -> Js
     return reading.release(endpoint, opened)
 
 
+@api.get("/run")
+def run(dag: Text, run: Text, since: AwareDatetime) -> Json:
+    """What a DAG run did."""
+    return reading.run(dag, run, since)
+
+
 @api.get("/models")
 def models(q: Text = "", page: Token = "", limit: Limit = PAGE) -> Json:
     """Registered models."""
@@ -92,20 +100,20 @@ def versions(model: Text, page: Token = "", limit: Limit = PAGE) -> Json:
 
 @api.get("/me")
 def me(user: GetUserDep) -> Json:
-    """What the one who asks may press."""
-    return {"name": str(user.get_name()), "may": {dag: _may_start(dag, user) for dag in (ROLLBACK, PROMOTE)}}
+    """What the one who asks may press: ``rollback``, ``promote``."""
+    return {"name": str(user.get_name()), "may": {work: _may_start(_dag(work), user) for work in DAGS}}
 
 
 @api.post("/rollback")
 async def rollback(request: Request, user: GetUserDep) -> Json:
     """Start the DAG that brings the last good version back, or the one that is named."""
-    return await _press(request, user, ROLLBACK, _rollback_params)
+    return await _press(request, user, _dag("rollback"), _rollback_params)
 
 
 @api.post("/promote")
 async def promote(request: Request, user: GetUserDep) -> Json:
     """Start the DAG that deploys a version and makes it the champion."""
-    return await _press(request, user, PROMOTE, _promote_params)
+    return await _press(request, user, _dag("promote"), _promote_params)
 
 
 page = APIRouter()
@@ -148,6 +156,10 @@ async def _press(request: Request, user: Any, dag: str, params: Callable[[Mappin
     return {"dag": dag, "run": run_id, "outcome": outcome}
 
 
+def _dag(work: str) -> str:
+    return str(conf.get("model_lifecycle", f"{work}_dag", fallback=DAGS[work]))
+
+
 def _may_start(dag: str, user: Any) -> bool:
     from airflow.models.dag import DagModel
 
@@ -176,8 +188,6 @@ def check_origin(request: Request) -> None:
 
 def _own_hosts(request: Request) -> set[str]:
     """The host that was asked, and the one that ``[api] base_url`` names: a proxy may change the first."""
-    from airflow.providers.common.compat.sdk import conf
-
     named = urlsplit(conf.get("api", "base_url", fallback="") or "").netloc
     return {one.lower() for one in (request.headers.get("host", ""), named) if one}
 

@@ -1,17 +1,22 @@
 // The Models page inside Airflow: what serves where, since when, is it well, and what to press to go back.
 //
 // One module as it is written, on the React, React Router and Chakra UI that Airflow's own page has loaded. Every text
-// that comes from a server is given to React as text, and a link only leads to http or https.
+// that comes from a server is given to React as text, and a link only leads to http or https. Airflow before 3.2 shares
+// no Chakra UI; there plain.js takes its place.
+
+import * as plain from "./plain.js";
 
 const { useCallback, useEffect, useRef, useState } = globalThis.React;
 const { useSearchParams } = globalThis.ReactRouterDOM;
 const { Badge, Box, Button, Dialog, Flex, Heading, Input, Link, Portal, Spinner, Table, Text, Textarea } =
-  globalThis.ChakraUI;
+  globalThis.ChakraUI ?? plain;
 
 const h = globalThis.React.createElement;
 const API = new URL("api/", import.meta.url);
 const AIRFLOW = document.baseURI;
 const PAUSE = 10000;
+// The API gives an answer again for two seconds.
+const FORGOTTEN = 2500;
 const LINES = { whiteSpace: "pre-wrap", overflowWrap: "anywhere" };
 
 async function call(path, params = {}, body = undefined) {
@@ -33,12 +38,24 @@ async function call(path, params = {}, body = undefined) {
   throw new Error(answer.status === 403 ? `You may not do this (${detail}).` : detail);
 }
 
+// What core tells of its own accord, with its own permissions; null for who may not know.
+async function core(path) {
+  const answer = await fetch(new URL(`api/v2/${path}`, AIRFLOW), { credentials: "same-origin" });
+  return answer.ok ? answer.json() : null;
+}
+
+const runPath = (dag, run) => `dags/${encodeURIComponent(dag)}/runs/${encodeURIComponent(run)}`;
+const pagePath = (asked) => new URL(`plugin/models?${new URLSearchParams(asked)}`, AIRFLOW).href;
+// Everything on the page asks again, as soon as a press has changed something.
+const asking = new Set();
+
 // Asks now, again every few seconds while the page is seen, and whenever what is asked for changes.
 function useAsked(path, params, pause = PAUSE) {
   const [found, setFound] = useState({ told: null, error: "" });
   const key = JSON.stringify([path, params]);
   const ask = useCallback(() => {
     let wanted = true;
+    if (path === null) return () => {};
     call(path, params).then(
       (told) => wanted && setFound({ key, told, error: "" }),
       (error) => wanted && setFound((before) => ({ ...before, error: error.message })),
@@ -49,18 +66,21 @@ function useAsked(path, params, pause = PAUSE) {
   }, [key]);
   useEffect(() => {
     let forget = ask();
-    const timer = setInterval(() => {
+    const again = () => {
       if (!document.hidden) {
         forget();
         forget = ask();
       }
-    }, pause);
+    };
+    const timer = setInterval(again, pause);
+    asking.add(again);
     return () => {
+      asking.delete(again);
       clearInterval(timer);
       forget();
     };
   }, [ask, pause]);
-  return { told: found.key === key ? found.told : null, error: found.error, again: ask };
+  return { told: found.key === key ? found.told : null, error: found.error };
 }
 
 function since(moment) {
@@ -161,11 +181,21 @@ function who(actor) {
 const moved = (release) =>
   release.from === null || release.from === release.to ? `version ${release.to}` : `version ${release.from} → ${release.to}`;
 
+function Check({ check }) {
+  if (!check) return null;
+  return h(Text, { mt: 2, fontSize: "sm" }, "Last check ", h(Verdict, { verdict: check.verdict }), " ", h(Moment, { at: check.at }));
+}
+
+function Drift({ drift }) {
+  if (!drift) return null;
+  return h(Text, { mt: 2, fontSize: "sm", css: LINES }, `Drift ${drift.found} `, h(Out, { to: drift.page }, "Drift report"));
+}
+
 const NEEDS = "You may look at this page, and not start the DAG that does this.";
 
 function Endpoint({ row, me, open, press }) {
   const { serving, back } = row;
-  const may = me?.may.rollback_model === true;
+  const may = me?.may.rollback === true;
   const under_way = row.release !== null && !row.release.over;
   const said = under_way ? "Stop the release: back to version" : "Roll back to version";
   return h(
@@ -188,13 +218,13 @@ function Endpoint({ row, me, open, press }) {
               row.since === null ? " for longer than the last releases tell" : [" since ", h(Moment, { key: "m", at: row.since })],
             ),
         row.release !== null && h(Box, { mt: 2 }, h(Traffic, { traffic: row.traffic })),
-        row.drift && h(Text, { mt: 2, fontSize: "sm", css: LINES }, `Drift ${row.drift.found} `, h(Out, { to: row.drift.page }, "report")),
+        h(Drift, { drift: row.drift }),
       ),
       h(
         Box,
         { flex: "2 1 16rem", minW: 0 },
         h(Health, { health: row.health }),
-        row.check && h(Text, { mt: 2, fontSize: "sm" }, "Last check ", h(Verdict, { verdict: row.check.verdict }), " ", h(Moment, { at: row.check.at })),
+        h(Check, { check: row.check }),
         row.release &&
           h(
             Text,
@@ -249,6 +279,15 @@ function Waiting({ error }) {
   return error ? h(Problems, { problems: [error] }) : h(Flex, { role: "status", gap: 2, p: 4 }, h(Spinner), "Reading…");
 }
 
+const RELEASE = ["When", "What", "State", "Who", "Why"];
+
+function releaseRow(one) {
+  const href = pagePath({ endpoint: one.endpoint, release: one.opened });
+  const what = h(Link, { href, textDecoration: "underline" }, `${one.change}, ${moved(one)}`);
+  const why = one.asked && one.asked !== one.reason ? `${one.asked} — ${one.reason}` : one.reason;
+  return { key: `${one.endpoint} ${one.opened}`, cells: [h(Moment, { at: one.opened_at }), what, h(State, { state: one.state }), who(one.who), why] };
+}
+
 function Releases({ params, open }) {
   const endpoint = params.get("endpoint");
   const { told, error } = useAsked("releases", { endpoint, before: params.get("before"), limit: 25 });
@@ -258,42 +297,7 @@ function Releases({ params, open }) {
     null,
     h(Heading, { as: "h2", size: "md", mb: 3, css: LINES }, `Releases of ${endpoint}`),
     h(Problems, { problems: [...told.problems, ...(error ? [error] : [])] }),
-    h(
-      Box,
-      { overflowX: "auto", tabIndex: 0, role: "region", "aria-label": "Releases" },
-      h(
-        Table.Root,
-        { size: "sm" },
-        h(
-          Table.Header,
-          null,
-          h(Table.Row, null, ["When", "What", "State", "Who", "Why"].map((name) => h(Table.ColumnHeader, { key: name }, name))),
-        ),
-        h(
-          Table.Body,
-          null,
-          told.releases.map((one) =>
-            h(
-              Table.Row,
-              { key: one.opened },
-              h(Table.Cell, null, h(Moment, { at: one.opened_at })),
-              h(
-                Table.Cell,
-                null,
-                h(
-                  Button,
-                  { variant: "plain", size: "sm", px: 0, textDecoration: "underline", onClick: () => open({ endpoint, release: one.opened }) },
-                  `${one.change}, ${moved(one)}`,
-                ),
-              ),
-              h(Table.Cell, null, h(State, { state: one.state })),
-              h(Table.Cell, { css: LINES }, who(one.who)),
-              h(Table.Cell, { css: LINES, minW: "12rem" }, one.reason || one.asked),
-            ),
-          ),
-        ),
-      ),
-    ),
+    h(Rows, { name: `Releases of ${endpoint}`, names: RELEASE, rows: told.releases.map(releaseRow) }),
     told.next !== null && h(Button, { mt: 3, variant: "outline", onClick: () => open({ endpoint, before: told.next }) }, "Older"),
   );
 }
@@ -359,36 +363,42 @@ function Plots({ looks }) {
   );
 }
 
-function Measurements({ rows, name }) {
-  if (rows.length === 0) return null;
+// A table that is moved sideways, by keyboard too, where the window is narrow; the last column is the long one.
+function Rows({ name, names, rows }) {
   return h(
     Box,
     { overflowX: "auto", mt: 2, tabIndex: 0, role: "region", "aria-label": name },
     h(
       Table.Root,
       { size: "sm" },
-      h(
-        Table.Header,
-        null,
-        h(Table.Row, null, ["Check", "Verdict", "Value", "Samples", "Why"].map((name) => h(Table.ColumnHeader, { key: name }, name))),
-      ),
+      h(Table.Header, null, h(Table.Row, null, names.map((one) => h(Table.ColumnHeader, { key: one }, one)))),
       h(
         Table.Body,
         null,
-        rows.map((row, place) =>
+        rows.map(({ key, cells }) =>
           h(
             Table.Row,
-            { key: place },
-            h(Table.Cell, { css: LINES }, row.check),
-            h(Table.Cell, null, h(Verdict, { verdict: row.verdict })),
-            h(Table.Cell, null, row.value === null ? "–" : short(row.value)),
-            h(Table.Cell, null, row.samples === null ? "–" : short(row.samples)),
-            h(Table.Cell, { css: LINES, minW: "14rem" }, row.critical ? row.reason : `(does not decide) ${row.reason}`),
+            { key },
+            cells.map((cell, place) => h(Table.Cell, { key: place, css: LINES, minW: place === cells.length - 1 ? "8rem" : undefined }, cell)),
           ),
         ),
       ),
     ),
   );
+}
+
+function Measurements({ rows, name }) {
+  if (rows.length === 0) return null;
+  const number = (value) => (value === null ? "–" : short(value));
+  const told = (row) => [
+    row.check,
+    h(Verdict, { verdict: row.verdict }),
+    number(row.value),
+    number(row.samples),
+    row.critical ? row.reason : `(does not decide) ${row.reason}`,
+  ];
+  const names = ["Check", "Verdict", "Value", "Samples", "Why"];
+  return h(Rows, { name, names, rows: rows.map((row, place) => ({ key: place, cells: told(row) })) });
 }
 
 function Timeline({ params }) {
@@ -398,7 +408,7 @@ function Timeline({ params }) {
   const problems = h(Problems, { problems: [...told.problems, ...(error ? [error] : [])] });
   if (told.release === null) return problems;
   const one = told.release;
-  const run = one.who.dag && one.who.run ? new URL(`dags/${encodeURIComponent(one.who.dag)}/runs/${encodeURIComponent(one.who.run)}`, AIRFLOW) : null;
+  const run = one.who.dag && one.who.run ? new URL(runPath(one.who.dag, one.who.run), AIRFLOW) : null;
   const shown = (traffic) => Object.entries(traffic).map(([version, share]) => `version ${version} ${share} %`).join(", ") || "nobody";
   const facts = [
     ["State", h(State, { state: one.state })],
@@ -489,16 +499,24 @@ function Facts({ title, values }) {
   );
 }
 
-function metricText(metric) {
-  const beside = metric.difference === null ? "" : ` (${metric.difference >= 0 ? "+" : "−"}${short(Math.abs(metric.difference))} against the champion)`;
-  return `${metric.name} ${short(metric.value)}${beside}`;
+const signed = (value) => `${value > 0 ? "+" : value < 0 ? "−" : ""}${short(Math.abs(value))}`;
+
+function Metrics({ version, rows, champion }) {
+  if (rows.length === 0) return null;
+  const names = ["Metric", `Version ${version}`, ...(champion === null ? [] : [`Champion, version ${champion}`, "Difference"])];
+  const told = (metric) => [
+    metric.name,
+    short(metric.value),
+    ...(champion === null ? [] : [metric.champion === null ? "–" : short(metric.champion), metric.difference === null ? "–" : signed(metric.difference)]),
+  ];
+  return h(Rows, { name: `Metrics of version ${version}`, names, rows: rows.map((metric) => ({ key: metric.name, cells: told(metric) })) });
 }
 
 function Versions({ params, open, me, promote }) {
   const model = params.get("model");
   const { told, error } = useAsked("versions", { model, page: params.get("page"), limit: 25 });
   if (told === null) return h(Waiting, { error });
-  const may = me?.may.promote_model === true;
+  const may = me?.may.promote === true;
   return h(
     Box,
     null,
@@ -522,8 +540,9 @@ function Versions({ params, open, me, promote }) {
           ),
         ),
         h(Text, { fontSize: "sm", mt: 1, css: LINES }, `Size ${one.size === null ? "unknown" : size(one.size)} · digest ${one.digest ?? "none"}`),
-        one.metrics.map((metric) => h(Text, { key: metric.name, fontSize: "sm", css: LINES }, metricText(metric))),
-        one.drift && h(Text, { fontSize: "sm", css: LINES }, `Drift ${one.drift.found} `, h(Out, { to: one.drift.page }, "report")),
+        h(Metrics, { version: one.version, rows: one.metrics, champion: told.champion }),
+        h(Check, { check: one.check }),
+        h(Drift, { drift: one.drift }),
         h(Facts, { title: "Where it comes from", values: { artifact: one.artifact, ...one.provenance } }),
         h(Facts, { title: "Tags", values: one.tags }),
       ),
@@ -535,18 +554,20 @@ function Versions({ params, open, me, promote }) {
 // Asks once more, and for a reason; then shows the run that does it until it is over.
 function Confirm({ wanted, close }) {
   const [reason, setReason] = useState("");
-  const [on, setOn] = useState(wanted.on ?? "");
+  const [on, setOn] = useState("");
+  const { told: places } = useAsked(wanted.model ? "endpoints" : null, { q: wanted.model, limit: 100 });
+  const known = (places?.endpoints ?? []).filter((one) => one.model === wanted.model).map((one) => one.conn_id);
   const [state, setState] = useState({});
   const key = useRef(null);
   const first = useRef(null);
   useEffect(() => {
     if (!state.run || state.over) return undefined;
     const timer = setInterval(async () => {
-      const url = new URL(`api/v2/dags/${state.dag}/dagRuns/${encodeURIComponent(state.run)}`, AIRFLOW);
-      const answer = await fetch(url, { credentials: "same-origin" });
-      if (!answer.ok) return;
-      const run = await answer.json();
-      setState((before) => ({ ...before, told: run.state, over: ["success", "failed"].includes(run.state) }));
+      const run = await core(`dags/${encodeURIComponent(state.dag)}/dagRuns/${encodeURIComponent(state.run)}`);
+      if (run === null) return;
+      const over = ["success", "failed"].includes(run.state);
+      setState((before) => ({ ...before, told: run.state, over }));
+      if (over) setTimeout(() => asking.forEach((again) => again()), FORGOTTEN);
     }, 1500);
     return () => clearInterval(timer);
   }, [state.run, state.over]);
@@ -556,19 +577,25 @@ function Confirm({ wanted, close }) {
     key.current ??= crypto.getRandomValues(new Uint32Array(4)).reduce((text, part) => text + part.toString(16).padStart(8, "0"), "");
     setState({ sending: true });
     try {
-      setState(await call(wanted.path, {}, { ...wanted.body, ...(wanted.on === undefined ? {} : { serving_conn_id: on }), reason, key: key.current }));
+      setState(await call(wanted.path, {}, { ...wanted.body, ...(wanted.model ? { serving_conn_id: on || known[0] } : {}), reason, key: key.current }));
     } catch (error) {
       setState({ error: error.message });
     }
   };
-  const run = state.run ? new URL(`dags/${encodeURIComponent(state.dag)}/runs/${encodeURIComponent(state.run)}`, AIRFLOW) : null;
+  const run = state.run ? new URL(runPath(state.dag, state.run), AIRFLOW) : null;
   const told = { success: "Done.", failed: "The run failed; open it to read why." }[state.told] ?? `The run is ${state.told ?? "started"}…`;
   const form = h(
     "form",
     { onSubmit: send },
     h(Text, { mb: 3, css: LINES }, wanted.text),
-    wanted.on !== undefined &&
-      h(Box, { mb: 3 }, h("label", { htmlFor: "models-on" }, "Serving connection"), h(Input, { id: "models-on", required: true, value: on, onChange: (event) => setOn(event.target.value) })),
+    wanted.model &&
+      h(
+        Box,
+        { mb: 3 },
+        h("label", { htmlFor: "models-on" }, "Serving connection"),
+        h(Input, { id: "models-on", required: known.length === 0, list: "models-known", placeholder: known[0], value: on, onChange: (event) => setOn(event.target.value) }),
+        h("datalist", { id: "models-known" }, known.map((one) => h("option", { key: one, value: one }))),
+      ),
     h("label", { htmlFor: "models-reason" }, "Reason, kept in the ledger with your name"),
     h(Textarea, { id: "models-reason", ref: first, required: true, maxLength: 2000, rows: 3, value: reason, onChange: (event) => setReason(event.target.value) }),
     state.error && h(Text, { role: "alert", mt: 2, color: "red.fg", css: LINES }, state.error),
@@ -616,6 +643,77 @@ function Search({ value, change }) {
   return h(Input, { type: "search", "aria-label": "Search by name", placeholder: "Search by name", value: text, onChange: (event) => setText(event.target.value), maxW: "20rem", maxLength: 200 });
 }
 
+// The questions of our approvals that nobody has answered; each is answered on Airflow's own page.
+function Questions({ dag = "~", run = "~" }) {
+  const [questions, setQuestions] = useState([]);
+  useEffect(() => {
+    const place = `dags/${encodeURIComponent(dag)}/dagRuns/${encodeURIComponent(run)}`;
+    const ask = () =>
+      core(`${place}/hitlDetails?response_received=false&limit=100`).then(
+        (told) => setQuestions((told?.hitl_details ?? []).filter((one) => one.task_instance.operator_name === "ModelApprovalOperator")),
+        () => {},
+      );
+    const timer = setInterval(ask, PAUSE);
+    asking.add(ask);
+    ask();
+    return () => {
+      asking.delete(ask);
+      clearInterval(timer);
+    };
+  }, [dag, run]);
+  if (questions.length === 0) return null;
+  return h(
+    Box,
+    { as: "section", "aria-label": "Waiting for an answer", borderWidth: 1, borderColor: "blue.solid", rounded: "md", p: 3, mb: 4 },
+    h(Text, { fontWeight: "bold" }, `${questions.length} question${questions.length === 1 ? " waits" : "s wait"} for an answer`),
+    questions.map(({ subject, task_instance: task }) => {
+      const mapped = task.map_index >= 0 ? `/mapped/${task.map_index}` : "";
+      const href = new URL(`${runPath(task.dag_id, task.dag_run_id)}/tasks/${encodeURIComponent(task.task_id)}${mapped}/required_actions`, AIRFLOW).href;
+      return h(Text, { key: task.id, css: LINES }, `${subject} `, h(Link, { href, textDecoration: "underline" }, `Answer in ${task.dag_id}`));
+    }),
+  );
+}
+
+// Beside the tasks of a DAG run: what that run did to models.
+function RunTab({ dag, run }) {
+  const [since, setSince] = useState(null);
+  const [problem, setProblem] = useState("");
+  useEffect(() => {
+    core(`dags/${encodeURIComponent(dag)}/dagRuns/${encodeURIComponent(run)}`).then(
+      (told) => (told ? setSince(told.start_date ?? told.queued_at ?? told.run_after) : setProblem("You may not look at this DAG run.")),
+      (error) => setProblem(error.message),
+    );
+  }, [dag, run]);
+  const { told, error } = useAsked(since && "run", { dag, run, since });
+  if (told === null) return h(Waiting, { error: problem || error });
+  const { releases, versions } = told;
+  return h(
+    Box,
+    { p: 4, overflowY: "auto", h: "100%" },
+    h(Questions, { dag, run }),
+    h(Problems, { problems: [...told.problems, ...(error ? [error] : [])] }),
+    h(Heading, { as: "h2", size: "md", mb: 2 }, "Releases that this run wrote"),
+    releases.length === 0
+      ? h(Text, { color: "fg.muted" }, "None.")
+      : h(Rows, {
+          name: "Releases that this run wrote",
+          names: ["Endpoint", ...RELEASE],
+          rows: releases.map((one) => ({ key: `${one.endpoint} ${one.opened}`, cells: [one.endpoint, ...releaseRow(one).cells] })),
+        }),
+    h(Heading, { as: "h2", size: "md", mt: 6, mb: 2 }, "Versions that this run registered"),
+    versions.length === 0 && h(Text, { color: "fg.muted" }, "None."),
+    versions.map((one) =>
+      h(
+        Text,
+        { key: `${one.model} ${one.version}`, css: LINES },
+        h(Link, { href: pagePath({ view: "models", model: one.model }), textDecoration: "underline" }, `${one.model} version ${one.version}`),
+        " ",
+        h(Out, { to: one.url }, "MLflow"),
+      ),
+    ),
+  );
+}
+
 function ModelsPage() {
   const [params, setParams] = useSearchParams();
   const [wanted, setWanted] = useState(null);
@@ -633,7 +731,7 @@ function ModelsPage() {
     setWanted({
       path: "promote",
       body: { model, version },
-      on: "scorer_default",
+      model,
       title: `Deploy and promote version ${version}`,
       text: `${model}: version ${version} is loaded, proven, given all callers and made the champion. If anything goes wrong, what serves now still serves.`,
     });
@@ -657,10 +755,16 @@ function ModelsPage() {
         ? h(Button, { size: "sm", variant: "ghost", onClick: () => open(up) }, "← Back")
         : h(Search, { key: inModels, value: params.get("q") ?? "", change: (q) => open({ ...(inModels ? { view: "models" } : {}), ...(q ? { q } : {}) }) }),
     ),
+    !deep && h(Questions),
     h(view, { ...shared, key: params.toString() }),
     wanted && h(Confirm, { wanted, close: () => setWanted(null) }),
   );
 }
 
-globalThis["Models"] = ModelsPage;
-globalThis.AirflowPlugin = ModelsPage;
+// Airflow tells a tab which DAG run it stands beside.
+function Anywhere({ dagId, runId }) {
+  return dagId && runId ? h(RunTab, { dag: dagId, run: runId }) : h(ModelsPage);
+}
+
+globalThis["Models"] = Anywhere;
+globalThis.AirflowPlugin = Anywhere;
