@@ -12,11 +12,11 @@ from model_lifecycle.retries import MODEL_LIFECYCLE_RETRY_POLICY, RETRIES
 from tests.house.pages import DOCS
 from tests.operators.life import context
 
-FILE = Path(__file__).parent / "authors" / "for_authors.py"
+FOLDER = Path(__file__).parent / "authors"
 
 
-def dags():
-    spec = importlib.util.spec_from_file_location("for_authors", FILE)
+def dags(file: str):
+    spec = importlib.util.spec_from_file_location(file, FOLDER / f"{file}.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -25,14 +25,15 @@ def dags():
 
 
 def test_the_gate_of_the_page_passes_and_has_the_retries():
-    found = dags()["score"]
+    found = dags("for_authors")["score"]
     gate = found.get_task("small_enough")
     assert gate.execute({**context("small_enough"), "task": gate, "dag": found})["verdict"] == "PASS"
     assert (gate.retries, gate.retry_policy) == (RETRIES, MODEL_LIFECYCLE_RETRY_POLICY)
 
 
 def test_the_deadline_of_the_page_is_kept_by_airflow():
-    assert DagSerialization.to_dict(dags()["release_in_time"])["dag"]["deadline"]
+    """That it calls, and whom, is seen in tests/dags/test_in_airflow.py."""
+    assert DagSerialization.to_dict(dags("release_in_time")["release_in_time"])["dag"]["deadline"]
 
 
 def test_the_page_names_every_command_and_every_option():

@@ -36,6 +36,10 @@ def _prometheus() -> dict[str, Any]:
             "http://pushgateway.example.com:9091",
         ),
         "textfile": text("Folder for samples", "Of node_exporter's textfile collector, instead of a Pushgateway."),
+        "grafana": text(
+            "Grafana", "Its URL, for links from tasks to the dashboards of this package.",
+            "https://grafana.example.com",
+        ),
         "selector": text("Label matchers", "For the scorer's counts.", 'namespace="prod"'),
         "counts": mapping("Expressions for counts", "requests, errors, refused and latency, of other servers."),
     }  # fmt: skip

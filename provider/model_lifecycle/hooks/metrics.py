@@ -67,6 +67,13 @@ class MetricSystemHook(MetricsHook):
         :raises Invalid: if something else answers there.
         """
 
+    def board_url(self, board: str, **variables: str) -> str | None:
+        """The address of one of the dashboards of this package that shows these numbers, or None; nobody is asked.
+
+        :param variables: what the dashboard is to show, by the names of its variables.
+        """
+        return None
+
     @abstractmethod
     def publish(self, job: str, grouping: Mapping[str, str], samples: Iterable[Sample]) -> None:
         """Make samples visible to the system; they replace all that was published under this job and grouping.

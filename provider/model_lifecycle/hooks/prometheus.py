@@ -47,7 +47,8 @@ class PrometheusHook(Connected, MetricSystemHook):
 
     :param metrics_conn_id: host, port, login and password, or a password alone as a bearer token. Extras besides those
         of :mod:`model_lifecycle.hooks.session`: ``pushgateway``, a URL, or the id of a connection with credentials of
-        its own; ``textfile``, the folder of node_exporter's textfile collector as the workers see it; ``selector``,
+        its own; ``textfile``, the folder of node_exporter's textfile collector as the workers see it; ``grafana``, the
+        address of a Grafana that has the dashboards of this package; ``selector``,
         label matchers for the scorer's counts; ``counts``, expressions for the counts of other servers.
     """
 
@@ -133,6 +134,12 @@ class PrometheusHook(Connected, MetricSystemHook):
         else:
             hint = "set the extra pushgateway or textfile"
             raise Invalid("the connection names no place for samples", target=self.session.target, hint=hint)
+
+    def board_url(self, board: str, **variables: str) -> str | None:
+        """The dashboard in the Grafana that the extra ``grafana`` names; see the contract."""
+        grafana = str(self.connection.extra_dejson.get("grafana") or "").rstrip("/")
+        shown = urlencode({f"var-{name}": value for name, value in variables.items()})
+        return f"{grafana}/d/{board}?{shown}" if grafana else None
 
     @cached_property
     def _queries(self) -> CountQueries:

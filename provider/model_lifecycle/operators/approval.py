@@ -18,7 +18,7 @@ from model_lifecycle.core.models import CHAMPION, Endpoint, ModelUri, ModelVersi
 from model_lifecycle.core.release import following
 from model_lifecycle.hooks.version_facts import version_metrics
 from model_lifecycle.operators.base import ModelLifecycleOperator, actor
-from model_lifecycle.operators.links import ModelVersionLink, publish_version_link
+from model_lifecycle.operators.links import publish_version_link
 from model_lifecycle.stores.ledger import Ledger
 from model_lifecycle.triggers.answer import AnswerTrigger
 
@@ -61,7 +61,6 @@ class ModelApprovalOperator(ModelLifecycleOperator, ApprovalOperator):
         "serving_conn_id",
         "subject",
     )
-    operator_extra_links = (ModelVersionLink(),)
 
     def __init__(
         self,
@@ -117,10 +116,11 @@ class ModelApprovalOperator(ModelLifecycleOperator, ApprovalOperator):
         decision = self._decision(context, event)
         self._failing(lambda: self._record(context, decision))
         self.log.info("%s", decision.sentence())
-        context["ti"].xcom_push(key="decision", value=decision.to_dict())
+        self._result = decision.to_dict()
+        context["ti"].xcom_push(key="decision", value=self._result)
         chosen = self.APPROVE if decision.approved else self.REJECT
         super().execute_complete(context, {**event, "chosen_options": [chosen]})
-        return decision.to_dict()
+        return self._result
 
     def _failing(self, step: Callable[[], Any]) -> Any:
         try:

@@ -8,12 +8,13 @@ from hashlib import sha256
 from typing import Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowFailException, conf
-from airflow.sdk import BaseOperator, Context
+from airflow.sdk import BaseOperator, BaseOperatorLink, Context
 
 from model_lifecycle.assets.model import MODEL_EVENTS
 from model_lifecycle.core.errors import Invalid, Rejected
 from model_lifecycle.hooks.registry import ModelRegistryHook, registry_hook
 from model_lifecycle.hooks.store import open_store
+from model_lifecycle.operators.links import DashboardLink, EndpointLink, ModelVersionLink
 from model_lifecycle.stores.base import ModelStore
 
 SECTION = "model_lifecycle"
@@ -27,6 +28,9 @@ class ModelLifecycleOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("store", "registry_conn_id")
+    operator_extra_links: Sequence[BaseOperatorLink] = (ModelVersionLink(), EndpointLink(), DashboardLink())
+    dashboard: ClassVar[str] = "model-lifecycle-versions"
+    """The dashboard, by its uid, that shows what such tasks are about."""
     _result: Any = None
     tells: ClassVar[bool] = False
     """Whether its tasks tell of what they change, see :mod:`model_lifecycle.operators.telling`."""
@@ -49,6 +53,12 @@ class ModelLifecycleOperator(BaseOperator):
         except Rejected as error:
             raise AirflowFailException(str(error)) from error
         return self._result
+
+    def get_openlineage_facets_on_start(self) -> Any:
+        """What this task is going to read; None where OpenLineage is not installed."""
+        from model_lifecycle.operators.lineage import lineage
+
+        return lineage(self, None)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """What this task read and made; None where OpenLineage is not installed."""

@@ -52,7 +52,8 @@ class ModelDriftOperator(ProfilingBase):
         URI of the merged profile, and ``drift_report``, where the report was filed with the version, if one is named.
     """
 
-    operator_extra_links = (DriftReportLink(),)
+    operator_extra_links = (*ProfilingBase.operator_extra_links, DriftReportLink())
+    dashboard = "model-lifecycle-drift"
     template_fields: Sequence[str] = (
         *ProfilingBase.template_fields,
         *("profiles", "window", "endpoint", "metrics_conn_id"),

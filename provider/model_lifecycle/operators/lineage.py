@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from model_lifecycle.core.errors import Invalid
-from model_lifecycle.core.models import Endpoint, ModelUri
+from model_lifecycle.core.models import ModelUri
+from model_lifecycle.operators.links import endpoint_of
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -70,7 +71,9 @@ def outputs(operator: Any, result: Any) -> list[Name]:
 def about(operator: Any, result: Any) -> dict[str, str]:
     """The texts of our run facet."""
     told = {key: result[key] for key in _TOLD if result.get(key) is not None} if isinstance(result, Mapping) else {}
-    return {"operator": type(operator).__name__, **_addressed(operator), **{key: str(told[key]) for key in told}}
+    endpoint = endpoint_of(operator)
+    addressed = {"endpoint": str(endpoint)} if endpoint else {}
+    return {"operator": type(operator).__name__, **addressed, **{key: str(told[key]) for key in told}}
 
 
 def place(uri: str) -> Name | None:
@@ -98,14 +101,6 @@ def model(uri: str) -> Name | None:
         return None
     name = f"{found.name}/{found.alias}" if found.alias else found.name
     return "model", name, None if found.version is None else str(found.version)
-
-
-def _addressed(operator: Any) -> dict[str, str]:
-    endpoint, conn_id = getattr(operator, "endpoint", None), getattr(operator, "serving_conn_id", None)
-    named = model(uri) if isinstance(uri := getattr(operator, "model_uri", None), str) else None
-    if not endpoint and conn_id and named:
-        endpoint = str(Endpoint(conn_id, named[1].partition("/")[0]))
-    return {"endpoint": str(endpoint)} if endpoint else {}
 
 
 def _texts(value: Any) -> list[str]:

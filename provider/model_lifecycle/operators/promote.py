@@ -13,7 +13,7 @@ from model_lifecycle.core.models import CHAMPION, PREVIOUS, Endpoint, ModelUri
 from model_lifecycle.core.plan import Change, Standing
 from model_lifecycle.core.release import Release
 from model_lifecycle.core.strategy import AllAtOnce
-from model_lifecycle.operators.links import ModelVersionLink, publish_version_link
+from model_lifecycle.operators.links import publish_version_link
 from model_lifecycle.operators.release import ReleaseOperator, as_served
 from model_lifecycle.releases.outcome import outcome
 from model_lifecycle.releases.rollout import Rollout
@@ -31,7 +31,6 @@ class PromoteModelOperator(ReleaseOperator):
     """
 
     template_fields = (*ReleaseOperator.template_fields, "model_uri", "serving_conn_id", "reason")
-    operator_extra_links = (ModelVersionLink(),)
 
     def __init__(self, *, model_uri: str, serving_conn_id: str, reason: str = "", **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -14,7 +14,7 @@ from model_lifecycle.core.models import ModelUri, ModelVersion
 from model_lifecycle.core.names import check_name
 from model_lifecycle.hooks.registry import ModelRegistryHook
 from model_lifecycle.operators.base import ModelLifecycleOperator
-from model_lifecycle.operators.links import ModelVersionLink, publish_version_link
+from model_lifecycle.operators.links import publish_version_link
 from model_lifecycle.operators.telling import tell
 
 TAG_PREFIX = "model_lifecycle."
@@ -46,7 +46,6 @@ class RegisterModelOperator(ModelLifecycleOperator):
         "description",
         "mlflow_run_id",
     )
-    operator_extra_links = (ModelVersionLink(),)
     tells = True
 
     def __init__(
