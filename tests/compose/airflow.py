@@ -6,14 +6,22 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 
 from tests.compose.native import LOOPBACK, Native
 from tests.compose.stack import AIRFLOW, services
-from tests.servers.airflow import AirflowProcess, session_members
+from tests.servers.airflow import MISSED_SOON, AirflowProcess, session_members
 from tests.servers.airflow_api import AirflowApi
 from tests.servers.process import Server, free_ports
+
+IMPATIENT = {
+    **MISSED_SOON,
+    "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "60",
+    "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "5",
+}
+"""How soon it notices that a worker has died: ``docs/deployment.md`` tells what each is for."""
+SHORT = {"FLIGHTS_LAST_MONTH": "2"}
+"""One month is enough to see that months are worked off."""
 
 COMPONENTS = ("airflow-scheduler", "airflow-dag-processor", "airflow-triggerer")
 WORKERS = ("airflow-worker-1", "airflow-worker-2")
@@ -23,11 +31,10 @@ class NativeAirflow:
     """Airflow with its database, its queue and its two workers.
 
     :param native: the stack that it belongs to, prepared by it.
-    :param settings: further environment of all its processes.
     """
 
-    def __init__(self, native: Native, settings: Mapping[str, str] | None = None) -> None:
-        self.native, self.settings = native, dict(settings or {})
+    def __init__(self, native: Native) -> None:
+        self.native = native
         self.url = native.url(AIRFLOW, 8080)
 
     def start(self) -> None:
@@ -59,9 +66,20 @@ class NativeAirflow:
         return subprocess.run(["bash", "-c", script], env=env, capture_output=True, timeout=120).returncode
 
     def working(self) -> set[str]:
-        """The workers that run a task just now: each task is a process group of its worker's session."""
-        pids = {name: self.native.servers[name].pid for name in WORKERS}
-        return {name for name, pid in pids.items() if any(os.getpgid(one) != pid for one in session_members(pid))}
+        """The workers that run a task just now."""
+        return {name for name in WORKERS if _groups(self.native.servers[name].pid)}
+
+    def taken(self) -> int:
+        """How many messages workers have taken out of the queue and not worked off."""
+        return int(self._queue("hlen", "unacked"))
+
+    def tasks_done(self, name: str) -> int:
+        """How many messages a worker has worked off."""
+        return self.native.servers[name].log.read_text().count(" succeeded in ")
+
+    def revive(self) -> None:
+        """Start the workers that have died."""
+        self._run(*(self._worker(name) for name in WORKERS if not self.native.servers[name].alive))
 
     def _run(self, *servers: Server) -> None:
         for server in servers:
@@ -117,14 +135,14 @@ class NativeAirflow:
     def _redis(self) -> Server:
         port = str(self.native.ports["redis", 6379])
         words = [*self.native.words("redis"), "--port", port, "--bind", LOOPBACK]
-        env = {"REDISCLI_AUTH": self.native.values("redis")["REDISCLI_AUTH"]}
-
-        def ready() -> bool:
-            asked = ["redis-cli", "-p", port, "ping"]
-            return subprocess.run(asked, env={**os.environ, **env}, capture_output=True).stdout == b"PONG\n"
-
         log = self.native.folder / "log" / "redis.log"
-        return Server("redis", words, log=log, ready=ready, cwd=self.native.folder)
+        return Server("redis", words, log=log, ready=lambda: self._queue("ping") == "PONG", cwd=self.native.folder)
+
+    def _queue(self, *words: str) -> str:
+        """What Redis answers."""
+        env = {**os.environ, "REDISCLI_AUTH": self.native.values("redis")["REDISCLI_AUTH"]}
+        asked = ["redis-cli", "-p", str(self.native.ports["redis", 6379]), *words]
+        return subprocess.run(asked, env=env, capture_output=True, text=True).stdout.strip()
 
     def _environment(self, name: str) -> dict[str, str]:
         api, logs, triggers = free_ports(3)
@@ -134,13 +152,14 @@ class NativeAirflow:
             "AIRFLOW__API__PORT": str(port),
             "AIRFLOW__API__WORKERS": "1",
             "AIRFLOW__CELERY__WORKER_CONCURRENCY": "2",
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
             "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(self.native.folder / "volumes" / "logs"),
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(triggers),
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(logs),
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "false",
         }
-        return {**self.native.process_environment(name), **small, **self.settings}
+        return {**self.native.process_environment(name), **small, **IMPATIENT, **SHORT}
 
     def _airflow(self, name: str, *more: str, ready: object) -> Server:
         return AirflowProcess(
@@ -154,8 +173,22 @@ class NativeAirflow:
         )
 
     def _worker(self, name: str) -> Server:
-        # On one machine two workers need two names.
-        return self._airflow(name, "--celery-hostname", f"{name}@%h", ready=lambda: self.check(name) == 0)
+        # On one machine two workers need two names. That it is ready it says itself, and asking costs a process.
+        log = self.native.folder / "log" / f"{name}.log"
+        said = log.read_text().count(" ready.") if log.exists() else 0
+        ready = lambda: log.read_text().count(" ready.") > said  # noqa: E731
+        return self._airflow(name, "--celery-hostname", f"{name}@%h", ready=ready)
+
+
+def _groups(leader: int) -> set[int]:
+    """The process groups of a session but that of its leader: a task has one of its own."""
+    found = set()
+    for pid in session_members(leader):
+        try:
+            found.add(os.getpgid(pid))
+        except ProcessLookupError:
+            continue
+    return found - {leader}
 
 
 def missing_packages() -> list[str]:

@@ -9,18 +9,17 @@ import pytest
 
 from tests.compose.airflow import NativeAirflow
 from tests.compose.native import WATCHERS, Native
-from tests.servers.airflow import IMPATIENT
 
 
 @pytest.fixture(scope="module")
 def airflow() -> Iterator[NativeAirflow]:
-    """Everything but Grafana, with an Airflow that soon takes a silent process for dead."""
+    """Everything but Grafana, with an Airflow that soon misses a task that is silent."""
     with Native() as native:
         native.prepare()
         with ThreadPoolExecutor(1) as pool:
             hdfs = pool.submit(native.hdfs.start)
             native.start(WATCHERS)
             hdfs.result()
-        found = NativeAirflow(native, IMPATIENT)
+        found = NativeAirflow(native)
         found.start()
         yield found

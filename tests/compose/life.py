@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from model_lifecycle.core.models import Endpoint
+from model_lifecycle.hooks.serving import ServingHook, serving_hook
+from model_lifecycle.hooks.store import open_store
 from model_lifecycle.operators.deploy import DeployModelOperator
 from model_lifecycle.operators.register import RegisterModelOperator
 from model_lifecycle.operators.upload import UploadModelOperator
+from model_lifecycle.stores.ledger import Ledger
 from tests import models
 from tests.compose.native import Native, answer
 from tests.compose.stack import RUNNERS
@@ -21,10 +26,13 @@ OURS = ("AIRFLOW_CONN_", "AIRFLOW__MODEL_LIFECYCLE__")
 
 
 class Composed:
-    """A model with a name of its own; operators are told nothing that stands in the stack's environment."""
+    """A model with a name of its own; operators are told nothing that stands in the stack's environment.
 
-    def __init__(self, native: Native, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.native, self.folder, self.model = native, folder, f"m{uuid4().hex[:12]}"
+    :param model: the name of one that others make.
+    """
+
+    def __init__(self, native: Native, folder: Path, monkeypatch: pytest.MonkeyPatch, model: str = "") -> None:
+        self.native, self.folder, self.model = native, folder, model or f"m{uuid4().hex[:12]}"
         for name, value in native.values(RUNNERS[0]).items():
             if name.startswith(OURS):
                 monkeypatch.setenv(name, value)
@@ -33,6 +41,17 @@ class Composed:
     def address(self) -> str:
         """What callers ask."""
         return f"{self.native.url('haproxy', 8080)}/v2/models/{self.model}/infer"
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger of its endpoint, on HDFS."""
+        store = os.environ["AIRFLOW__MODEL_LIFECYCLE__STORE"]
+        return Ledger(open_store(store), Endpoint(SCORER, self.model))
+
+    @property
+    def serving(self) -> ServingHook:
+        """Its scorer behind HAProxy."""
+        return serving_hook(SCORER)
 
     def listed(self, path: str) -> list[str]:
         """What lies in a folder of HDFS."""

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import urllib.error
@@ -141,9 +142,12 @@ class Native:
         return answer(found[0])[0] == 200
 
     def stop(self) -> None:
-        """End every process and remove the folder."""
+        """End every process, all at once, and remove the folder."""
+        for server in self.servers.values():
+            if server.alive:
+                server.signal(signal.SIGTERM)
         for server in reversed(self.servers.values()):
-            server.stop()
+            server.stop(grace=5)
         self.hdfs.stop()
         shutil.rmtree(self.folder)
 

@@ -22,16 +22,20 @@ from tests.servers.process import Server, free_ports
 
 ADMIN = "admin"
 COMPONENTS = ("scheduler", "dag-processor", "triggerer")
-IMPATIENT = {
+MISSED_SOON = {
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "15",
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_DETECTION_INTERVAL": "2",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "2",
+}
+"""How soon Airflow takes a silent task for dead; five minutes by default."""
+IMPATIENT = {
+    **MISSED_SOON,
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "10",
     "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "2",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
 }
-"""How soon Airflow takes a silent process for dead; five minutes by default."""
+"""The same of schedulers and triggerers too."""
 
 # What a small machine needs to answer within a second or two: short pauses, few processes, no log servers (the API
 # server reads the log files itself), and patience with SQLite's one writer.
