@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install servers demo test lint bench soak clean
+.PHONY: help install servers demo test lanes lint bench soak clean
 PYTEST := .venv/bin/python -m pytest
 
 help: ## Say what there is to make
@@ -10,6 +10,7 @@ help: ## Say what there is to make
 	@echo
 	@echo 'make demo ONCE=1     end by itself instead of staying up; the exit code tells whether everything happened'
 	@echo 'make demo MONTHS=11  run that many months of 2013 instead of a handful (1 to 11)'
+	@echo 'make lanes AIRFLOW=3.1  on that one alone'
 	@echo 'make test ARGS=...   pass arguments to pytest, such as ARGS="tests/core -x"'
 
 install: ## Make .venv and install everything; quick when nothing changed
@@ -31,6 +32,17 @@ servers: install ## Install the servers that the tests start, each into an envir
 # Two at a time, a file each: most tests wait for a server.
 test: lint servers ## Run every check and every test, real HDFS included
 	@$(PYTEST) -n 2 --dist loadfile $(ARGS)
+
+# What knows Airflow, and what it stands on; one environment for each Airflow before the newest.
+AIRFLOW := 3.1 3.2
+ROOMS := airflows/test_this_airflow.py assets cli core dags decorators forms hooks house notifications operators plugins \
+	releases sensors triggers test_retries.py
+lanes: servers ## Run the unit and DAG tests on older Airflows
+	@for older in $(AIRFLOW); do \
+		echo "Airflow $$older"; \
+		AIRFLOW_HOME=$(CURDIR)/.venv/servers/airflow-$$older/home .venv/servers/airflow-$$older/bin/python -m pytest \
+			-n 2 --dist loadfile $(addprefix tests/,$(ROOMS)) $(ARGS); \
+	done
 
 soak: servers ## Run the long tests
 	@$(PYTEST) -m soak $(ARGS)

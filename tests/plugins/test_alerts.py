@@ -29,11 +29,6 @@ def test_importing_the_plugin_loads_nothing_and_asking_for_its_application_makes
     assert printed(ASKED)[-2:] == ["[]", "/model-lifecycle/alerts FastAPI True"]
 
 
-def test_airflow_finds_the_plugin_by_its_entry_point():
-    code = "from airflow.plugins_manager import _get_plugins\nprint([one.name for one in _get_plugins()[0]])"
-    assert "'model_lifecycle_alerts'" in printed(code)[-1]
-
-
 def test_the_provider_info_names_the_plugin_too():
     assert {
         "name": "model_lifecycle_alerts",
