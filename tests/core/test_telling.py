@@ -7,7 +7,7 @@ import pytest
 
 from model_lifecycle.core.plan import Change, Standing
 from model_lifecycle.core.release import Release, State
-from model_lifecycle.core.telling import LONGEST, MOST, endpoint, health, monitored, summary, text, timeline
+from model_lifecycle.core.telling import LONGEST, MOST, endpoint, health, noted, summary, text, timeline
 from tests.core.test_plan import NOW, plan, served
 from tests.core.test_release import opened, then
 
@@ -67,14 +67,14 @@ def test_the_newer_of_a_release_s_check_and_a_monitor_s_counts():
     release = then(opened(plan()), State.SUCCEEDED, NOW, evidence={**FAILED_CHECK, "verdict": "PASS"})
     for age, verdict, word in ((-1, "PASS", "well"), (1, "FAIL", "look")):
         at = (NOW + timedelta(hours=age)).isoformat()
-        note = monitored(json.dumps({"endpoint": "x/y", "verdict": "FAIL", "reason": "stale", "at": at}), 2)
-        told = endpoint([release], {2: 100}, READY, noted=note)
+        note = noted(json.dumps({"endpoint": "x/y", "verdict": "FAIL", "reason": "stale", "at": at}), 2)
+        told = endpoint([release], {2: 100}, READY, monitored=note)
         assert (told["check"]["verdict"], told["health"]["word"]) == (verdict, word)
 
 
 @pytest.mark.parametrize("value", ["", "FAIL", "[]", "7", '{"at": 7}', '{"at": "2026-11-22"}', "[" * 10**5])
-def test_what_is_no_note_of_a_monitor_is_none(value):
-    assert monitored(value, 1) is None
+def test_what_is_no_note_is_none(value):
+    assert noted(value, 1) is None
 
 
 def test_who_what_from_to_and_why():

@@ -90,7 +90,7 @@ def test_what_a_monitor_noted_is_told_and_not_shown_as_provenance(pages, model):
     note = {"endpoint": "a/b", "verdict": "FAIL", "reason": "slow", "at": "2026-11-22T01:00:00+00:00"}
     tag = {"key": "model_lifecycle.monitored", "value": json.dumps(note)}
     post(pages, "model-versions/set-tag", name=model, version="3", **tag)
-    assert pages.judged(model, 3)["check"] == {"version": 3, **note}
+    assert pages.judged(model, 3)["check"] == {"version": 3, **note, "champion": ""}
     (newest, *_) = pages.versions(model, "", 10)["versions"]
     assert (newest["check"]["verdict"], newest["provenance"]) == ("FAIL", {"size": "7"})
 

@@ -14,7 +14,7 @@ import requests
 
 from model_lifecycle.core.models import ModelUri
 from model_lifecycle.hooks.registry import registry_hook
-from model_lifecycle.operators.reports import note_verdict
+from model_lifecycle.operators.reports import MONITORED_TAG, note_verdict
 from model_lifecycle.plugins.lookups import KEEP
 from tests import models
 from tests.operators.life import Life
@@ -252,7 +252,7 @@ def test_what_a_monitor_found_is_the_last_check_until_a_newer_one(page: ModelsPa
     registry = registry_hook("mlflow_default")
     version = registry.get(ModelUri(life.model, version=1))
     for endpoint, word in (("elsewhere/x", "well"), (life.endpoint, "look")):
-        note_verdict(registry, version, {"endpoint": endpoint, "verdict": "FAIL", "reason": REASON})
+        note_verdict(registry, version, MONITORED_TAG, {"endpoint": endpoint, "verdict": "FAIL", "reason": REASON})
         time.sleep(KEEP)  # an answer is given again for a while
         (told,) = page.told("api/endpoints", q=life.model)["endpoints"]
         assert told["health"]["word"] == word

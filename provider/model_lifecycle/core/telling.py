@@ -68,12 +68,13 @@ def timeline(release: Release) -> Json:
     return {**summary(release), "traffic_before": before, "digest": release.plan.target.digest, "entries": entries}
 
 
-def monitored(value: str, version: int) -> Json | None:
-    """What a monitor noted with a version; None for what is no such note, as anybody may write one."""
+def noted(value: str, version: int) -> Json | None:
+    """What a monitor or an evaluation noted with a version; None for what is no such note, as anybody may write one."""
     try:
         told = json.loads(value)
         at = datetime.fromisoformat(told["at"])
-        found = {name: text(told[name]) for name in ("endpoint", "verdict", "reason")}
+        found = {name: text(told[name]) for name in ("verdict", "reason")}
+        found |= {name: text(told.get(name) or "") for name in ("endpoint", "champion")}
     except (KeyError, TypeError, ValueError, RecursionError):
         return None
     return {"version": version, "at": at.isoformat(), **found} if at.tzinfo else None
@@ -84,7 +85,7 @@ def endpoint(
     traffic: Mapping[int, int] | None,
     states: Mapping[int, str] | None,
     why: str = "",
-    noted: Json | None = None,
+    monitored: Json | None = None,
 ) -> Json:
     """What serves, since when, whether it is well, and the way back.
 
@@ -92,14 +93,14 @@ def endpoint(
     :param traffic: per cent by version, as read from the server now; None if it could not be.
     :param states: the state of each version the server knows; None if it could not be read.
     :param why: why one of them could not.
-    :param noted: what a monitor noted with the version that serves, from :func:`monitored`.
+    :param monitored: what a monitor found of the version that serves, from :func:`noted`.
     """
     newest = releases[0]
     serving = newest.standing.serving
     back = _way_back(newest, serving)
     loaded = back is not None and (states or {}).get(back.version) == "READY"
     under_way = None if newest.state.terminal else newest.plan.target.version
-    check = _newer(_last_check(releases, under_way, serving), noted)
+    check = _newer(_last_check(releases, under_way, serving), monitored)
     return {
         "endpoint": newest.plan.endpoint,
         "serving": _served(serving),
@@ -174,8 +175,8 @@ def _last_check(releases: Sequence[Release], under_way: int | None, serving: Ser
     return None
 
 
-def _newer(check: Json | None, noted: Json | None) -> Json | None:
-    known = [one for one in (check, noted) if one is not None]
+def _newer(*checks: Json | None) -> Json | None:
+    known = [one for one in checks if one is not None]
     return max(known, key=lambda one: datetime.fromisoformat(one["at"]), default=None)
 
 

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 
 from model_lifecycle.core.errors import Invalid, ModelLifecycleError, NotFound
 from model_lifecycle.core.models import CHAMPION, ModelVersion
-from model_lifecycle.core.telling import monitored, text
+from model_lifecycle.core.telling import noted, text
 from model_lifecycle.hooks.mlflow import API, MlflowHook
 from model_lifecycle.hooks.mlflow_answers import translated, version_of
 
@@ -26,7 +26,7 @@ MOST = 50
 KEEP, RUNS = 60.0, 2000
 """Seconds that the metrics of a run are known for, and how many runs."""
 REPORT_TAG, FOUND_TAG, OWN = "drift_report", "drift", "model_lifecycle."
-SIZE_TAG, CHECK_TAG = f"{OWN}size", f"{OWN}monitored"
+SIZE_TAG, MONITORED_TAG, EVALUATED_TAG = f"{OWN}size", f"{OWN}monitored", f"{OWN}evaluated"
 Json = dict[str, Any]
 Runs = dict[str, tuple[float, dict[str, float]]]
 
@@ -78,7 +78,7 @@ class RegistryPages:
         except NotFound:
             return {}  # somebody has removed it; what serves stays
         tags = version_of(row["model_version"]).tags
-        return {"drift": _drift(tags), "check": monitored(tags.get(CHECK_TAG, ""), version)}
+        return {"drift": _drift(tags), "check": noted(tags.get(MONITORED_TAG, ""), version)}
 
     def of_run(self, dag: str, run: str) -> list[Json]:
         """The versions that tasks of a DAG run registered, as far as they fit on one page."""
@@ -107,7 +107,7 @@ class RegistryPages:
     ) -> Json:
         found: ModelVersion = version_of(row, aliases.get(str(row["version"]), ()))
         size = found.tags.get(SIZE_TAG, "")
-        own = {k: v for k, v in found.tags.items() if k.startswith(OWN) and k != CHECK_TAG}
+        own = {k: v for k, v in found.tags.items() if k.startswith(OWN) and k not in (MONITORED_TAG, EVALUATED_TAG)}
         return {
             "version": found.version,
             "aliases": [text(alias) for alias in found.aliases],
@@ -118,7 +118,8 @@ class RegistryPages:
             "tags": _texts((k, v) for k, v in found.tags.items() if not k.startswith(OWN)),
             "metrics": [_compared(metric, value, best) for metric, value in sorted(metrics.items())[:MOST]],
             "drift": _drift(found.tags),
-            "check": monitored(found.tags.get(CHECK_TAG, ""), found.version),
+            "check": noted(found.tags.get(MONITORED_TAG, ""), found.version),
+            "evaluated": noted(found.tags.get(EVALUATED_TAG, ""), found.version),
             "created_at": _moment(row.get("creation_timestamp")),
             "url": self._page(found),
         }

@@ -18,6 +18,7 @@ from model_lifecycle.core.models import CHAMPION, ModelUri, ModelVersion
 from model_lifecycle.core.trust import TrustPolicy
 from model_lifecycle.operators.base import SECTION, ModelLifecycleOperator, task_key
 from model_lifecycle.operators.data import input_columns, read_table, scores, split_labels
+from model_lifecycle.operators.reports import EVALUATED_TAG, note_verdict
 from model_lifecycle.stores.trusted import TrustedStore
 
 if TYPE_CHECKING:
@@ -97,7 +98,9 @@ class EvaluateModelOperator(ModelLifecycleOperator):
         theirs = self._predict(champion, features) if champion else None
         found = [self._compare(labels.tolist(), ours, theirs)]
         log_evidence(self.log, f"{names['candidate']} against {names['champion'] or 'the constant prediction'}", found)
-        return report(found, metric=self.metric, **names)
+        result = report(found, metric=self.metric, **names)
+        note_verdict(registry, candidate, EVALUATED_TAG, result)
+        return result
 
     def _compare(self, labels: list[Any], ours: list[float], theirs: list[float] | None) -> Measurement:
         from model_lifecycle.core.quality import compare

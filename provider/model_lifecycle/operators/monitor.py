@@ -21,7 +21,7 @@ from model_lifecycle.operators.base import ModelLifecycleOperator
 from model_lifecycle.operators.data import as_columns, batches, input_columns, read_table, split_labels
 from model_lifecycle.operators.logged import Labels, LoggedPredictions
 from model_lifecycle.operators.register import PROFILE_NAME
-from model_lifecycle.operators.reports import DriftReportLink, file_report, note_verdict
+from model_lifecycle.operators.reports import MONITORED_TAG, DriftReportLink, file_report, note_verdict
 from model_lifecycle.operators.results import publish_result
 from model_lifecycle.operators.windows import window_of
 from model_lifecycle.stores.ledger import Ledger
@@ -131,7 +131,7 @@ class MonitorModelOperator(ModelLifecycleOperator):
         result = report(found, **about, data=self.data or self.predictions, drifted=drifted)
         log_evidence(self.log, live.uri, found)
         result["drift_report"] = self._file(context, live, window, found, rival)
-        note_verdict(self.model_registry(), live, result)
+        note_verdict(self.model_registry(), live, MONITORED_TAG, result)
         told = metrics_connection(self.metrics_conn_id)
         if told:
             publish_result(told, JOB, result)

@@ -29,8 +29,8 @@ DRIFT_REPORT_URL = "drift_report_url"
 
 REPORT_TAG = "drift_report"
 FOUND_TAG = "drift"
-CHECK_TAG = "model_lifecycle.monitored"
-"""The newest verdict of a monitor, as JSON with endpoint, verdict, reason and moment."""
+MONITORED_TAG, EVALUATED_TAG = "model_lifecycle.monitored", "model_lifecycle.evaluated"
+"""The newest verdict of a monitor, and of an evaluation, as JSON: verdict, reason, moment, and endpoint or champion."""
 LONGEST_REASON = 500
 FOLDER = "drift_reports"
 
@@ -115,12 +115,12 @@ def log_report(registry: ModelRegistryHook, version: ModelVersion, report: Mappi
     return {"page": as_page, "json": as_json, "bytes": len(html), "problem": None}
 
 
-def note_verdict(registry: ModelRegistryHook, version: ModelVersion, result: Mapping[str, Any]) -> None:
-    """Tag a version with what a monitor has just found; that the registry is away changes no verdict."""
-    told = {name: result[name] for name in ("endpoint", "verdict")}
+def note_verdict(registry: ModelRegistryHook, version: ModelVersion, tag: str, result: Mapping[str, Any]) -> None:
+    """Tag a version with what was just found of it; that the registry is away changes no verdict."""
+    told = {name: result[name] for name in ("endpoint", "champion", "verdict") if name in result}
     told |= {"reason": str(result["reason"])[:LONGEST_REASON], "at": datetime.now(UTC).isoformat(timespec="seconds")}
     try:
-        registry.set_tags(version.name, version.version, {CHECK_TAG: json.dumps(told)})
+        registry.set_tags(version.name, version.version, {tag: json.dumps(told)})
     except ModelLifecycleError as error:
         log.warning("The verdict about %s was not noted with it: %s", version.uri, error)
 

@@ -139,8 +139,8 @@ def _row(endpoint: Endpoint, story: Told[list[Release]], live: Told[Live], note:
     traffic, states = live.value or (None, None)
     judged = note.value or {}
     check = judged.get("check")
-    noted = check if check and check["endpoint"] == str(endpoint) else None
-    told = telling.endpoint(story.value, traffic, states, telling.text(live.problem), noted)
+    monitored = check if check and check["endpoint"] == str(endpoint) else None
+    told = telling.endpoint(story.value, traffic, states, telling.text(live.problem), monitored)
     return {**told, **about, "drift": judged.get("drift")}
 
 

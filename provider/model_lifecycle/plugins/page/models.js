@@ -18,6 +18,7 @@ const PAUSE = 10000;
 // The API gives an answer again for two seconds.
 const FORGOTTEN = 2500;
 const LINES = { whiteSpace: "pre-wrap", overflowWrap: "anywhere" };
+const CELL = { whiteSpace: "pre-wrap", overflowWrap: "break-word", maxWidth: "30rem" };
 
 async function call(path, params = {}, body = undefined) {
   const url = new URL(path, API);
@@ -173,9 +174,10 @@ function Traffic({ traffic }) {
   );
 }
 
+// A run that a schedule or an asset started has no user.
 function who(actor) {
-  const by = actor.user ?? "nobody known";
-  return actor.dag ? `${by}, in ${actor.dag}` : by;
+  if (!actor.dag) return actor.user ?? "nobody known";
+  return actor.user ? `${actor.user}, in ${actor.dag}` : actor.dag;
 }
 
 const moved = (release) =>
@@ -184,6 +186,12 @@ const moved = (release) =>
 function Check({ check }) {
   if (!check) return null;
   return h(Text, { mt: 2, fontSize: "sm" }, "Last check ", h(Verdict, { verdict: check.verdict }), " ", h(Moment, { at: check.at }));
+}
+
+function Evaluated({ found }) {
+  if (!found) return null;
+  const against = found.champion || "a constant prediction";
+  return h(Text, { mt: 2, fontSize: "sm", css: LINES }, `Evaluated against ${against} `, h(Verdict, { verdict: found.verdict }), ` ${found.reason}`);
 }
 
 function Drift({ drift }) {
@@ -215,7 +223,7 @@ function Endpoint({ row, me, open, press }) {
               Text,
               { mt: 2 },
               h("strong", null, `Version ${serving.version} serves`),
-              row.since === null ? " for longer than the last releases tell" : [" since ", h(Moment, { key: "m", at: row.since })],
+              row.since === null ? " for longer than the last releases tell" : [", put there ", h(Moment, { key: "m", at: row.since })],
             ),
         row.release !== null && h(Box, { mt: 2 }, h(Traffic, { traffic: row.traffic })),
         h(Drift, { drift: row.drift }),
@@ -363,7 +371,7 @@ function Plots({ looks }) {
   );
 }
 
-// A table that is moved sideways, by keyboard too, where the window is narrow; the last column is the long one.
+// A table that is moved sideways, by keyboard too, where the window is narrow.
 function Rows({ name, names, rows }) {
   return h(
     Box,
@@ -379,7 +387,7 @@ function Rows({ name, names, rows }) {
           h(
             Table.Row,
             { key },
-            cells.map((cell, place) => h(Table.Cell, { key: place, css: LINES, minW: place === cells.length - 1 ? "8rem" : undefined }, cell)),
+            cells.map((cell, place) => h(Table.Cell, { key: place, css: CELL }, cell)),
           ),
         ),
       ),
@@ -541,6 +549,7 @@ function Versions({ params, open, me, promote }) {
         ),
         h(Text, { fontSize: "sm", mt: 1, css: LINES }, `Size ${one.size === null ? "unknown" : size(one.size)} · digest ${one.digest ?? "none"}`),
         h(Metrics, { version: one.version, rows: one.metrics, champion: told.champion }),
+        h(Evaluated, { found: one.evaluated }),
         h(Check, { check: one.check }),
         h(Drift, { drift: one.drift }),
         h(Facts, { title: "Where it comes from", values: { artifact: one.artifact, ...one.provenance } }),
@@ -689,14 +698,14 @@ function RunTab({ dag, run }) {
   const { releases, versions } = told;
   return h(
     Box,
-    { p: 4, overflowY: "auto", h: "100%" },
+    { as: "section", "aria-label": "Models of this run", p: 4, overflowY: "auto", h: "100%" },
     h(Questions, { dag, run }),
     h(Problems, { problems: [...told.problems, ...(error ? [error] : [])] }),
-    h(Heading, { as: "h2", size: "md", mb: 2 }, "Releases that this run wrote"),
+    h(Heading, { as: "h2", size: "md", mb: 2 }, "Releases that this run took part in"),
     releases.length === 0
       ? h(Text, { color: "fg.muted" }, "None.")
       : h(Rows, {
-          name: "Releases that this run wrote",
+          name: "Releases that this run took part in",
           names: ["Endpoint", ...RELEASE],
           rows: releases.map((one) => ({ key: `${one.endpoint} ${one.opened}`, cells: [one.endpoint, ...releaseRow(one).cells] })),
         }),
@@ -720,13 +729,15 @@ function ModelsPage() {
   const { told: me } = useAsked("me", {}, 60000);
   const open = (next) => setParams(Object.fromEntries(Object.entries(next).map(([name, value]) => [name, String(value)])));
   const inModels = params.get("view") === "models";
-  const press = (row) =>
+  const press = (row) => {
+    const left = row.release?.over && row.serving ? `, version ${row.serving.version},` : "";
     setWanted({
       path: "rollback",
       body: { endpoint: row.endpoint },
       title: `Roll back to version ${row.back.version}`,
-      text: `${row.endpoint}: callers go back to version ${row.back.version}. What they leave is quarantined: no schedule deploys it again.`,
+      text: `Callers of ${row.endpoint} go back to version ${row.back.version}. What they leave${left} is quarantined: no schedule deploys it again.`,
     });
+  };
   const promote = (model, version) =>
     setWanted({
       path: "promote",
