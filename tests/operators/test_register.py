@@ -4,7 +4,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from model_lifecycle.core.models import ModelUri
-from model_lifecycle.operators.links import MODEL_VERSION_URL
+from model_lifecycle.operators.links import ModelVersionLink
 from model_lifecycle.operators.register import RegisterModelOperator
 from tests import models
 from tests.operators.life import Life, context
@@ -36,9 +36,8 @@ def test_a_version_tells_where_it_comes_from_and_what_it_holds(life: Life):
 def test_the_task_leaves_a_link_to_the_version(life: Life):
     artifact = life.upload(models.linear(life.folder / "model", 1.0))
     task = RegisterModelOperator(task_id="r", model_name=life.model, artifact_uri=artifact, store=life.store_uri)
-    known = context("register")
-    task.execute(known)
-    assert known["ti"].pushed[MODEL_VERSION_URL].endswith(f"/models/{life.model}/versions/1")
+    task.execute(context("register"))
+    assert ModelVersionLink().get_link(task, ti_key=None).endswith(f"/models/{life.model}/versions/1")
 
 
 def test_an_artifact_of_another_model_is_refused(life: Life):

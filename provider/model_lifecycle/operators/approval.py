@@ -18,7 +18,6 @@ from model_lifecycle.core.models import CHAMPION, Endpoint, ModelUri, ModelVersi
 from model_lifecycle.core.release import following
 from model_lifecycle.hooks.version_facts import version_metrics
 from model_lifecycle.operators.base import ModelLifecycleOperator, actor
-from model_lifecycle.operators.links import publish_version_link
 from model_lifecycle.stores.ledger import Ledger
 from model_lifecycle.triggers.answer import AnswerTrigger
 
@@ -131,7 +130,7 @@ class ModelApprovalOperator(ModelLifecycleOperator, ApprovalOperator):
     def _ask(self, context: Context) -> Any:
         registry = self.model_registry()
         candidate = registry.get(ModelUri.parse(self.model_uri))
-        publish_version_link(context, registry, candidate)
+        self._result = {"version": candidate.version}  # for the buttons, while it waits
         champion = self._champion(candidate)
         self.body = question(self._side(candidate), self._side(champion) if champion else None, self._notes(context))
         try:

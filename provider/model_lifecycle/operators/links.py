@@ -17,18 +17,12 @@ from model_lifecycle.core.models import Endpoint, ModelUri
 from model_lifecycle.hooks.metrics import metrics_connection, metrics_hook
 
 if TYPE_CHECKING:
-    from airflow.sdk import BaseOperator, Context
+    from airflow.sdk import BaseOperator
     from airflow.sdk.types import TaskInstanceKey
-
-    from model_lifecycle.core.models import ModelVersion
-    from model_lifecycle.hooks.registry import ModelRegistryHook
-
-MODEL_VERSION_URL = "model_version_url"
-"""The XCom key under which an operator leaves the address of the version it worked on."""
 
 
 class ModelVersionLink(BaseOperatorLink):
-    """From a task to the version in MLflow's UI: the one it published, or else the one that it names or returned."""
+    """From a task to the version in MLflow's UI: the one that it returned or found, or else the one that it names."""
 
     @property
     def name(self) -> str:
@@ -36,14 +30,11 @@ class ModelVersionLink(BaseOperatorLink):
         return "MLflow version"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """The address that the task pushed, or that the registry gives for its version, or an empty string."""
-        from airflow.sdk.execution_time.xcom import XCom
-
-        url = XCom.get_value(ti_key=ti_key, key=MODEL_VERSION_URL)
-        named = None if isinstance(url, str) else version_of(operator)
-        if named is not None and named.version is not None:
-            url = operator.model_registry().version_url(named.name, named.version)  # type: ignore[attr-defined]
-        return url if isinstance(url, str) else ""
+        """The address that the registry gives, or an empty string if no version is known or it has no pages."""
+        named = version_of(operator)
+        if named is None or named.version is None:
+            return ""
+        return operator.model_registry().version_url(named.name, named.version) or ""  # type: ignore[attr-defined]
 
 
 class EndpointLink(BaseOperatorLink):
@@ -78,21 +69,16 @@ class DashboardLink(BaseOperatorLink):
         return metrics_hook(conn_id).board_url(board, endpoint=str(endpoint), model=endpoint.model) or ""
 
 
-def publish_version_link(context: Context, registry: ModelRegistryHook, version: ModelVersion) -> None:
-    """Leave the address of a version for :class:`ModelVersionLink`, if the registry has pages."""
-    url = registry.version_url(version.name, version.version)
-    if url:
-        context["ti"].xcom_push(key=MODEL_VERSION_URL, value=url)
-
-
 def version_of(operator: Any) -> ModelUri | None:
     """The version that a task has worked on, as far as its result and its arguments tell."""
-    result, endpoint = getattr(operator, "_result", None), endpoint_of(operator)
+    result, endpoint = operator._result, endpoint_of(operator)
+    named = _model_uri(getattr(operator, "model_uri", None))
+    model = endpoint.model if endpoint else named.name if named else None
     if isinstance(result, Mapping):
-        if isinstance(result.get("version"), int) and endpoint is not None:
-            return ModelUri(endpoint.model, version=result["version"])
+        if isinstance(result.get("version"), int) and model:
+            return ModelUri(model, version=result["version"])
         result = result.get("candidate")
-    return _model_uri(result) or _model_uri(getattr(operator, "model_uri", None))
+    return _model_uri(result) or named
 
 
 def endpoint_of(operator: Any) -> Endpoint | None:

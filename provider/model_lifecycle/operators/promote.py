@@ -13,7 +13,6 @@ from model_lifecycle.core.models import CHAMPION, PREVIOUS, Endpoint, ModelUri
 from model_lifecycle.core.plan import Change, Standing
 from model_lifecycle.core.release import Release
 from model_lifecycle.core.strategy import AllAtOnce
-from model_lifecycle.operators.links import publish_version_link
 from model_lifecycle.operators.release import ReleaseOperator, as_served
 from model_lifecycle.releases.outcome import outcome
 from model_lifecycle.releases.rollout import Rollout
@@ -46,7 +45,6 @@ class PromoteModelOperator(ReleaseOperator):
         """Move the aliases through the ledger, or find that nothing has to move."""
         rollout = self.rollout(context, writer)
         version = rollout.registry.get(ModelUri.parse(self.model_uri))
-        publish_version_link(context, rollout.registry, version)
         request = self.request(context, Change.PROMOTE, as_served(version), AllAtOnce())
         newest = rollout.ledger.newest()
         unfinished = admit(newest, request, datetime.now(UTC))

@@ -14,7 +14,6 @@ from model_lifecycle.core.models import ModelUri, ModelVersion
 from model_lifecycle.core.names import check_name
 from model_lifecycle.hooks.registry import ModelRegistryHook
 from model_lifecycle.operators.base import ModelLifecycleOperator
-from model_lifecycle.operators.links import publish_version_link
 from model_lifecycle.operators.telling import tell
 
 TAG_PREFIX = "model_lifecycle."
@@ -86,7 +85,6 @@ class RegisterModelOperator(ModelLifecycleOperator):
         if self.alias and self._point_alias(registry, version, self.alias):
             facts["alias"] = self.alias
             tell(context, assets.alias(version.name, self.alias), "registration", str(version.version), **facts)
-        publish_version_link(context, registry, version)
         self.log.info("%s is %s", self.artifact_uri, version.uri)
         return version.uri
 
