@@ -29,3 +29,4 @@ class DriftTrigger(PollTrigger):
     """Waits for a window's verdict; see :class:`model_lifecycle.sensors.drift.ModelDriftSensor`."""
 
     ask = staticmethod(ask_verdict)
+    asked = "store"

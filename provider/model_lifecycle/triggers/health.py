@@ -59,3 +59,4 @@ class HealthTrigger(PollTrigger):
     """Waits for lasting health; see :class:`model_lifecycle.sensors.health.ModelHealthSensor`."""
 
     ask = staticmethod(ask_health)
+    asked = "metrics_conn_id"

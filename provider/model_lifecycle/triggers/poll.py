@@ -11,13 +11,13 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, ClassVar
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
-from asgiref.sync import sync_to_async
 
 from model_lifecycle.core.errors import NotFound, Rejected, Unavailable
 from model_lifecycle.core.models import Endpoint, ModelUri, ModelVersion
 from model_lifecycle.hooks.registry import ModelRegistryHook, registry_hook
 from model_lifecycle.hooks.serving import VersionState, serving_hook
 from model_lifecycle.hooks.store import open_store
+from model_lifecycle.triggers.threads import ask_aside
 
 FOUND, REFUSED = "found", "refused"
 
@@ -31,6 +31,8 @@ class PollTrigger(BaseTrigger):
 
     ask: ClassVar[Callable[..., Any]]
     """The question: answers in JSON values, or None for "not yet"; read-only."""
+    asked: ClassVar[str] = ""
+    """The argument that names the system that is asked."""
 
     def __init__(self, poll_interval: float, **question: Any) -> None:
         super().__init__()
@@ -55,8 +57,7 @@ class PollTrigger(BaseTrigger):
 
     async def _event(self) -> dict[str, Any] | None:
         try:
-            # The hooks are synchronous; a thread keeps the other triggers of this loop alive meanwhile.
-            answer = await sync_to_async(self.ask, thread_sensitive=False)(**self.question)
+            answer = await ask_aside(str(self.question.get(self.asked, "")), self.ask, **self.question)
         except Unavailable as error:
             self.log.warning("Asking again in %s s: %s", self.poll_interval, error)
             return None
@@ -103,15 +104,18 @@ class VersionTrigger(PollTrigger):
     """Waits for a version in the registry; see :class:`model_lifecycle.sensors.version.ModelVersionSensor`."""
 
     ask = staticmethod(ask_version)
+    asked = "registry_conn_id"
 
 
 class ArtifactTrigger(PollTrigger):
     """Waits for an artifact in the store; see :class:`model_lifecycle.sensors.artifact.ModelArtifactSensor`."""
 
     ask = staticmethod(ask_artifact)
+    asked = "store"
 
 
 class ReadyTrigger(PollTrigger):
     """Waits until a version serves; see :class:`model_lifecycle.sensors.ready.ModelReadySensor`."""
 
     ask = staticmethod(ask_ready)
+    asked = "endpoint"

@@ -14,6 +14,7 @@ from model_lifecycle.core.actions import Wait
 from model_lifecycle.core.errors import Rejected, Unavailable
 from model_lifecycle.releases.opening import open_rollout
 from model_lifecycle.releases.rollout import Rollout
+from model_lifecycle.triggers.threads import ask_aside
 
 SHORTEST = 1.0
 """Seconds between two looks at least; Airflow 3.3 loses an event of the second in which its task was deferred."""
@@ -65,14 +66,11 @@ class ReleaseTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look until the release needs its task."""
-        rollout: Rollout | None = None
         pause = SHORTEST
         while True:
             await asyncio.sleep(pause)
             try:
-                # The hooks are synchronous; a thread keeps the other triggers of this loop alive meanwhile.
-                rollout = rollout or await sync_to_async(self._open, thread_sensitive=False)()
-                wait = await sync_to_async(rollout.idle, thread_sensitive=False)(self.generation)
+                wait = await ask_aside(self.names["endpoint"], self._look)
             except Unavailable as error:
                 self.log.warning("Looking again in %s s: %s", AGAIN, error)
                 pause = AGAIN
@@ -81,13 +79,21 @@ class ReleaseTrigger(BaseTrigger):
                 self.log.warning("The task has to look itself: %s", error)
                 wait = None
             if wait is None:
-                yield TriggerEvent({"watched": rollout.watched() if rollout else self.names["watched"]})
+                yield TriggerEvent({"watched": self.names["watched"]})
                 return
             pause = _until(wait)
 
     async def on_kill(self) -> None:
         """Roll back at once: somebody has marked the waiting task as failed, or cleared it (Airflow 3.3)."""
         await sync_to_async(self._abandon, thread_sensitive=False)()
+
+    def _look(self) -> Wait | None:
+        """Look once, and keep what was seen but no connection: there may be a thousand waits."""
+        rollout = self._open()
+        try:
+            return rollout.idle(self.generation)
+        finally:
+            self.names["watched"] = rollout.watched() or self.names["watched"]
 
     def _open(self) -> Rollout:
         return open_rollout(**self.names)

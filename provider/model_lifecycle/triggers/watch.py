@@ -2,9 +2,8 @@
 
 A watcher compares what it finds at a poll with what it has seen. What it has seen lies in Airflow's store of asset
 state, and is written there only after Airflow has stored the events that tell of it: a triggerer may be killed at any
-moment, and what it had not yet told is told by the next one. What Airflow had stored, and the triggerer did not know of
-yet, is told again, with the same key, by which :func:`~model_lifecycle.assets.events.new_events` knows it. Before
-Airflow 3.3 it lies in a Variable.
+moment, and what it had not told is told by the next one; what it did not yet know to be stored is told again, with the
+same key (:func:`~model_lifecycle.assets.events.new_events`). Before Airflow 3.3 it lies in a Variable.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
-from asgiref.sync import sync_to_async
 
 from model_lifecycle.core.errors import ModelLifecycleError
 from model_lifecycle.core.models import ModelUri
@@ -27,6 +25,7 @@ from model_lifecycle.core.names import check_name
 from model_lifecycle.hooks.registry import ModelState, registry_hook
 from model_lifecycle.hooks.store import open_store
 from model_lifecycle.triggers.seen import Seen
+from model_lifecycle.triggers.threads import ask_aside
 
 if TYPE_CHECKING:
     from airflow.triggers.shared_stream import SharedStreamProducer
@@ -70,6 +69,11 @@ class Watcher(BaseEventTrigger):
     @abstractmethod
     def asked(self) -> Hashable:
         """What the poll depends on; watchers for which it is equal share the poll."""
+
+    @classmethod
+    def system(cls, names: Mapping[str, Any]) -> str:
+        """What is asked: the URI of a store, or the id of a connection."""
+        return str(names.get("store") or names.get("registry_conn_id"))
 
     @classmethod
     @abstractmethod
@@ -121,8 +125,7 @@ class Watcher(BaseEventTrigger):
         await asyncio.sleep(min(FIRST, pause))
         while True:
             try:
-                # The hooks are synchronous; a thread keeps the other triggers of this loop alive meanwhile.
-                yield Look(await sync_to_async(cls.ask, thread_sensitive=False)(kwargs))
+                yield Look(await ask_aside(cls.system(kwargs), cls.ask, kwargs))
             except ModelLifecycleError as error:
                 log.warning("%s looks again in %s s: %s", cls.__name__, pause, error)
             await asyncio.sleep(pause)
@@ -154,7 +157,7 @@ class Watcher(BaseEventTrigger):
 
     async def _changes(self, seen: Any, found: Any) -> list[dict[str, Any]] | None:
         try:
-            return await sync_to_async(self.changes, thread_sensitive=False)(seen, found)
+            return await ask_aside(self.system(self.names()), self.changes, seen, found)
         except ModelLifecycleError as error:
             self.log.warning("Telling of it at the next poll: %s", error)
             return None
