@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 
 from model_lifecycle.cli.definition import get_cli_commands
 from model_lifecycle.get_provider_info import get_provider_info
+from tests.servers import airflow_words
 
 INFO = get_provider_info()
 NAME = INFO["package-name"]
@@ -26,31 +24,13 @@ ASKED: dict[str, tuple[str, ...]] = {
     "plugins": ("plugins", *AS_JSON),
     "help": ("model-lifecycle", "--help"),
 }
-ASK = """
-import contextlib, io, json, sys
-from airflow.__main__ import main
-
-said = {}
-for name, words in json.loads(sys.stdin.read()).items():
-    sys.argv = ["airflow", *words]
-    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.suppress(SystemExit):
-        main()
-    said[name] = out.getvalue()
-print("\\n" + json.dumps(said))
-"""
-"""Airflow's command line, for one command after the other in one process: each alone would import all of Airflow."""
 
 
 @pytest.fixture(scope="module")
 def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What each command printed."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "_AIRFLOW"))}
-    env |= {"AIRFLOW_HOME": str(tmp_path_factory.mktemp("home")), "COLUMNS": "200"}
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", ASK], env=env, input=json.dumps(ASKED), capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+    answers = airflow_words.said(tmp_path_factory.mktemp("home"), *ASKED.values())
+    return {name: answer.output for name, answer in zip(ASKED, answers, strict=True)}
 
 
 def rows(said: dict[str, str], name: str) -> list[dict[str, Any]]:
@@ -92,6 +72,7 @@ def test_every_plugin_is_listed(said: dict[str, str]):
     assert {one["name"] for one in INFO["plugins"]} <= {row["name"] for row in rows(said, "plugins")}
 
 
+@pytest.mark.since("3.2")
 def test_the_commands_are_listed(said: dict[str, str]):
     (group,) = get_cli_commands()
     assert {one.name for one in group.subcommands} <= {*said["help"].split()}
