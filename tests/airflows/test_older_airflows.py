@@ -12,6 +12,7 @@ from tests.servers.environments import OLDER, ROOT, environment
 
 ASKED = (
     "tests/airflows/test_this_airflow.py",
+    "tests/house/test_airflow_commands.py",
     "tests/house/test_house.py::test_the_provider_info_is_what_airflows_schema_asks_for",
     "tests/house/test_house.py::test_every_dotted_path_of_the_provider_info_can_be_imported",
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from importlib import import_module
@@ -20,7 +19,6 @@ from airflow.cli import cli_parser
 from airflow.triggers.base import BaseTrigger
 
 import model_lifecycle
-from model_lifecycle.get_provider_info import get_provider_info
 from model_lifecycle.operators.approval import PARKS
 from model_lifecycle.retries import MODEL_LIFECYCLE_RETRY_POLICY
 
@@ -65,21 +63,6 @@ def test_every_example_dag_is_taken_by_airflow(monkeypatch: pytest.MonkeyPatch):
     assert bag.import_errors == {}
     files = {path.stem for path in (ROOT / "dags").glob("*.py") if "DAG(" in path.read_text()}
     assert set(bag.dags) == files
-
-
-def test_airflow_lists_the_provider_and_its_plugins(capsys: pytest.CaptureFixture[str]):
-    info = get_provider_info()
-    name = info["package-name"]
-    assert [row["Provider"] for row in told(capsys, "providers", "get", name)] == [name]
-    assert {one["name"] for one in info["plugins"]} <= {row["name"] for row in told(capsys, "plugins")}
-
-
-def told(capsys: pytest.CaptureFixture[str], *words: str) -> list[dict[str, str]]:
-    """The rows that an ``airflow`` command prints."""
-    args = cli_parser.get_parser().parse_args([*words, "--output", "json"])
-    capsys.readouterr()
-    args.func(args)
-    return json.loads(capsys.readouterr().out)
 
 
 @pytest.mark.filterwarnings("ignore:ProvidersManager.hooks is deprecated")  # Airflow 3.2 of itself

@@ -55,7 +55,8 @@ class Office:
     def parked(self, run: str, dag: str = DAG) -> None:
         """Wait until the task waits and its worker has long left."""
         states = self.airflow.api.states
-        wait_until(lambda: states(dag, run)["ask"] == "awaiting_input", 200, lambda: str(states(dag, run)))
+        waits = ("awaiting_input", "deferred")  # since Airflow 3.3, and before
+        wait_until(lambda: states(dag, run)["ask"] in waits, 200, lambda: str(states(dag, run)))
         time.sleep(12)
 
     def answer(self, who: str, run: str, option: str, reason: str = "", dag: str = DAG) -> int:
