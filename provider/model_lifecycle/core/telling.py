@@ -14,6 +14,7 @@ from typing import Any
 from model_lifecycle.core.checks import Verdict
 from model_lifecycle.core.counts import Counts, quantile
 from model_lifecycle.core.errors import Corrupt
+from model_lifecycle.core.history import serving_since
 from model_lifecycle.core.looks import Look
 from model_lifecycle.core.plan import Change, Served
 from model_lifecycle.core.release import Entry, Release, State
@@ -100,11 +101,12 @@ def endpoint(
     back = _way_back(newest, serving)
     loaded = back is not None and (states or {}).get(back.version) == "READY"
     under_way = None if newest.state.terminal else newest.plan.target.version
+    since = serving_since(releases)
     check = _newer(_last_check(releases, under_way, serving), monitored)
     return {
         "endpoint": newest.plan.endpoint,
         "serving": _served(serving),
-        "since": _since(releases),
+        "since": since.isoformat() if since else None,
         "traffic": None if traffic is None else _shares(traffic),
         "versions": None if states is None else {str(version): state for version, state in sorted(states.items())},
         "release": summary(newest),
@@ -178,16 +180,6 @@ def _last_check(releases: Sequence[Release], under_way: int | None, serving: Ser
 def _newer(*checks: Json | None) -> Json | None:
     known = [one for one in checks if one is not None]
     return max(known, key=lambda one: datetime.fromisoformat(one["at"]), default=None)
-
-
-def _since(releases: Sequence[Release]) -> str | None:
-    """When what serves began to; None if that is longer ago than these releases tell."""
-    serving = releases[0].standing.serving
-    for release in releases:
-        before = release.plan.before.serving
-        if serving is not None and release.standing.serving == serving and before != serving:
-            return release.last.at.isoformat()
-    return None
 
 
 def _way_back(newest: Release, serving: Served | None) -> Served | None:
