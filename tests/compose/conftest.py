@@ -1,4 +1,4 @@
-"""The stack of docker-compose.yml with its Airflow, for the modules here that ask for it."""
+"""The stack of docker-compose.yml, for the modules here that ask for it: with Airflow, or all but Airflow."""
 
 from __future__ import annotations
 
@@ -12,14 +12,20 @@ from tests.compose.native import WATCHERS, Native
 
 
 @pytest.fixture(scope="module")
-def airflow() -> Iterator[NativeAirflow]:
-    """Everything but Grafana, with an Airflow that soon misses a task that is silent."""
-    with Native() as native:
-        native.prepare()
+def native() -> Iterator[Native]:
+    """What needs neither a database nor a queue."""
+    with Native() as found:
+        found.prepare()
         with ThreadPoolExecutor(1) as pool:
-            hdfs = pool.submit(native.hdfs.start)
-            native.start(WATCHERS)
+            hdfs = pool.submit(found.hdfs.start)
+            found.start(WATCHERS)
             hdfs.result()
-        found = NativeAirflow(native)
-        found.start()
         yield found
+
+
+@pytest.fixture(scope="module")
+def airflow(native: Native) -> NativeAirflow:
+    """Everything but Grafana, with an Airflow that soon misses a task that is silent; it ends with the stack."""
+    found = NativeAirflow(native)
+    found.start()
+    return found

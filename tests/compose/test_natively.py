@@ -8,8 +8,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -19,19 +18,8 @@ import pytest
 
 from tests.callers import infer
 from tests.compose.life import Composed
-from tests.compose.native import LOOPBACK, WATCHERS, Native, answer
+from tests.compose.native import LOOPBACK, Native, answer
 from tests.compose.stack import AIRFLOW, SCORERS, SECRETS
-
-
-@pytest.fixture(scope="module")
-def native() -> Iterator[Native]:
-    with Native() as found:
-        found.prepare()
-        with ThreadPoolExecutor(1) as pool:
-            hdfs = pool.submit(found.hdfs.start)
-            found.start(WATCHERS)
-            hdfs.result()
-        yield found
 
 
 @pytest.fixture
