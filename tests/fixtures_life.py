@@ -24,8 +24,13 @@ def scorer_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScorerSe
 @pytest.fixture
 def life(tmp_path: Path, scorer_server: ScorerServer, mlflow_connection: str, monkeypatch: pytest.MonkeyPatch) -> Life:
     """A new model on the shared servers, with a store of its own."""
+    return new_life(tmp_path, scorer_server, monkeypatch)
+
+
+def new_life(folder: Path, scorer_server: ScorerServer, monkeypatch: pytest.MonkeyPatch) -> Life:
+    """The same, for fixtures of a wider scope."""
     extra = {"repository": str(scorer_server.repository), "timeout": 20, "trust": "code"}  # models.scripted is code
     connection = {"conn_type": "open_inference", "host": "http://127.0.0.1", "port": scorer_server.port, "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_SCORER_DEFAULT", json.dumps(connection))
-    store = (tmp_path / "store").as_uri()
-    return Life(tmp_path, f"m{uuid4().hex[:12]}", store, scorer_server.repository)
+    store = (folder / "store").as_uri()
+    return Life(folder, f"m{uuid4().hex[:12]}", store, scorer_server.repository)

@@ -13,29 +13,26 @@ from tests.cli.asking import Ask
 from tests.operators.life import Life
 
 
-def test_a_rollback_by_hand_is_the_operators_and_names_the_person(life: Life, ask: Ask):
-    life.release(1.0, "run-1")
-    life.release(2.0, "run-2")
+def test_a_rollback_by_hand_is_the_operators_names_the_person_and_is_asked_for(life: Life, ask: Ask):
+    for run, offset in enumerate((1.0, 2.0, 3.0)):
+        life.release(offset, f"run-{run}")
+    with pytest.raises(SystemExit, match="nobody to ask.*--yes"):
+        ask("rollback", life.endpoint, "--reason", "callers complain")
+    assert life.answer() == 14.0
     (row,) = ask("rollback", life.endpoint, "--reason", "callers complain", "--yes")
-    assert (row["state"], row["serving_version"], row["reason"]) == ("ROLLED_BACK", 1, "callers complain")
-    assert (life.answer(), life.aliases()) == (12.0, {"champion": 1})
+    assert (row["state"], row["serving_version"], row["reason"]) == ("ROLLED_BACK", 2, "callers complain")
+    assert (life.answer(), life.aliases()["champion"]) == (13.0, 2)
     assert life.newest().last.actor["user"] == getpass.getuser()
     assert life.newest().last.actor["by"] == "airflow model-lifecycle"
 
 
-def test_a_rollback_to_a_named_version(life: Life, ask: Ask):
+def test_a_rollback_to_a_named_version_and_none_further(life: Life, ask: Ask):
     for run, offset in enumerate((1.0, 2.0, 3.0)):
         life.release(offset, f"run-{run}")
     ask("rollback", life.endpoint, "--reason", "all of them", "--to", 1, "--yes")
-    assert life.answer() == 12.0
-
-
-def test_nothing_moves_where_nobody_can_be_asked(life: Life, ask: Ask):
-    life.release(1.0, "run-1")
-    life.release(2.0, "run-2")
-    with pytest.raises(SystemExit, match="nobody to ask.*--yes"):
-        ask("rollback", life.endpoint, "--reason", "callers complain")
-    assert life.answer() == 13.0
+    assert (life.answer(), life.aliases()) == (12.0, {"champion": 1})
+    with pytest.raises(SystemExit, match="no version before 1"):
+        ask("rollback", life.endpoint, "--reason", "callers complain", "--yes")
 
 
 @pytest.mark.parametrize(("answer", "goes"), [("y", True), ("YES ", True), ("", False), ("n", False)])
@@ -46,12 +43,6 @@ def test_only_yes_is_yes(answer, goes, monkeypatch):
     else:
         with pytest.raises(Invalid, match="nothing was changed"):
             changes._confirm("Go back?", lambda question: answer)
-
-
-def test_without_a_way_back_the_refusal_is_one_line(life: Life, ask: Ask):
-    life.release(1.0, "run-1")
-    with pytest.raises(SystemExit, match="no version before 1"):
-        ask("rollback", life.endpoint, "--reason", "callers complain", "--yes")
 
 
 def test_a_release_whose_task_is_dead_is_brought_to_its_end(life: Life, ask: Ask, monkeypatch):
