@@ -12,6 +12,21 @@ import pytest
 from tests.benchmarks.measure import FIELDS
 
 ROOT = Path(__file__).parents[2]
+WAITS = sorted(
+    f"{what} 40 waits that ask every 2 s"
+    for what in (
+        "CPU of a triggerer with",
+        "mean lag of its event loop with",
+        "longest lag of its event loop with",
+        "its threads with",
+        "its connections with",
+        *(
+            f"from true to {event}, {name},"
+            for event in ("event", "the last event")
+            for name in ("health", "verdict", "version", "release")
+        ),
+    )
+)
 
 
 @pytest.mark.parametrize(
@@ -32,6 +47,7 @@ ROOT = Path(__file__).parents[2]
                 "verified upload of 64 MiB without describing it",
             ],
         ),
+        pytest.param("bench_waits", WAITS, marks=pytest.mark.soak),
     ],
 )
 def test_a_benchmark_prints_json_lines_with_all_fields(name: str, told: list[str]) -> None:

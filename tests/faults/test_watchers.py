@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -65,6 +68,7 @@ class Watched:
     airflow: AirflowServer
     mlflow: Any
     folder: Path
+    watchers: int
 
     def events(self, asset: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
@@ -102,46 +106,60 @@ class Watched:
         return self.airflow.servers["triggerer"]
 
     def seen(self) -> bool:
-        """Whether the watchers of churn and of the last of the many have begun."""
-        logs = self.triggerer().log.read_text(errors="replace")
-        return logs.count("starting") >= 201
+        """Whether each watcher has looked once, and what it saw is kept."""
+        with closing(sqlite3.connect(self.airflow.database, timeout=60)) as database:
+            (count,) = database.execute("select count(*) from asset_state_store").fetchone()
+        return bool(count >= self.watchers)
 
 
 @pytest.fixture(scope="module")
 def watched(
-    mlflow_server: MlflowServer, hdfs_cluster: HdfsCluster, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    mlflow_server: MlflowServer,
+    hdfs_cluster: HdfsCluster,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Watched]:
+    """An Airflow that watches churn, as many other models as asked for or 199, and the artifacts of another one."""
     from mlflow import MlflowClient
 
-    folder = tmp_path_factory.mktemp("watched")
+    folder, besides = tmp_path_factory.mktemp("watched"), getattr(request, "param", 199)
     dags = folder / "dags"
     dags.mkdir()
     for file in FILES:
         shutil.copy(file, dags)
     client = MlflowClient(mlflow_server.url)
-    for name in ["churn", *(f"many-{number}" for number in range(199))]:
-        client.create_registered_model(name)
-    Counting.target, Counting.seen = mlflow_server.url, []
-    proxy = ThreadingHTTPServer(("127.0.0.1", 0), Counting)
-    Thread(target=proxy.serve_forever, daemon=True).start()
-    hdfs = urlsplit(hdfs_cluster.url)
-    connections = {
-        "MLFLOW_DEFAULT": {"conn_type": "mlflow", "host": "http://127.0.0.1", "port": proxy.server_address[1]},
-        "WATCHED": {"conn_type": "webhdfs", "host": hdfs.hostname, "port": hdfs.port, "login": "root"},
-    }
-    env = {f"AIRFLOW_CONN_{name}": json.dumps(value) for name, value in connections.items()}
-    env["WATCHED_STORE"] = f"hdfs://watched@/tests/{folder.name}-{uuid4().hex}"
-    env["AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD"] = "10"  # a dead triggerer's work is taken over sooner
-    with AirflowServer(folder / "airflow", dags=dags, env=env) as server:
+    with ExitStack() as stack:
+        names = {"churn", *(f"many-{number}" for number in range(besides))}
+        known = {model.name for model in client.search_registered_models(max_results=1000)}
+        made = stack.enter_context(ThreadPoolExecutor(1)).map(client.create_registered_model, names - known)
+        Counting.target, Counting.seen = mlflow_server.url, []
+        proxy = ThreadingHTTPServer(("127.0.0.1", 0), Counting)
+        stack.callback(proxy.server_close)
+        stack.callback(proxy.shutdown)
+        Thread(target=proxy.serve_forever, daemon=True).start()
+        env = environment(hdfs_cluster.url, proxy.server_address[1], besides)
+        server = stack.enter_context(AirflowServer(folder / "airflow", dags=dags, env=env))
+        list(made)
         server.api.wait_for_dags(DAGS)
         for dag in DAGS:
             server.api.unpause(dag)
-        found = Watched(server, client, folder)
+        found = Watched(server, client, folder, besides + 2)
         wait_until(found.seen, 300, lambda: found.triggerer().log.read_text(errors="replace")[-3000:])
-        time.sleep(5)  # every watcher has looked once
         yield found
-    proxy.shutdown()
-    proxy.server_close()
+
+
+def environment(hdfs: str, mlflow: int, besides: int) -> dict[str, str]:
+    where = urlsplit(hdfs)
+    connections = {
+        "MLFLOW_DEFAULT": {"conn_type": "mlflow", "host": "http://127.0.0.1", "port": mlflow},
+        "WATCHED": {"conn_type": "webhdfs", "host": where.hostname, "port": where.port, "login": "root"},
+    }
+    return {
+        **{f"AIRFLOW_CONN_{name}": json.dumps(value) for name, value in connections.items()},
+        "WATCHED_STORE": f"hdfs://watched@/tests/{uuid4().hex}",
+        "WATCHED_BESIDES": str(besides),
+        "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",  # a dead triggerer's work is taken over sooner
+    }
 
 
 def test_a_version_registered_with_plain_mlflow_starts_a_dag(watched: Watched):
@@ -171,27 +189,28 @@ def test_a_triggerer_that_is_killed_loses_nothing_and_repeats_nothing(watched: W
     watched.triggerer().kill()
     told += [watched.register("churn"), watched.register("churn")]
     watched.triggerer().spawn()
-    wait_until(lambda: len(watched.versions()) >= len(told), 120, lambda: f"{watched.versions()}, not {told}")
+    wait_until(lambda: len(watched.versions()) >= len(told), 300, lambda: f"{watched.versions()}, not {told}")
     time.sleep(4)
     assert watched.versions() == told
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
+@pytest.mark.parametrize("watched", [1], indirect=True)
 def test_wherever_a_triggerer_is_killed_nothing_is_lost_and_no_dag_acts_twice(watched: Watched):
     """After a change, and after Airflow has stored its event: from the poll to the state that is kept and beyond."""
     told = watched.versions()
-    pauses = [0.3 * step for step in range(10)]
+    pauses = [0.4 * step for step in range(8)]
     for stored in (False, True):
         for pause in pauses:
             told.append(watched.register("churn"))
             if stored:
-                wait_until(lambda: told[-1] in watched.versions(), 120, lambda: "the event does not come", pause=0.05)
+                wait_until(lambda: told[-1] in watched.versions(), 300, lambda: "the event does not come", pause=0.05)
             time.sleep(pause)
             watched.restart()
-            wait_until(lambda: told[-1] in watched.versions(), 120, lambda: f"{watched.versions()}, not {told}")
+            wait_until(lambda: told[-1] in watched.versions(), 300, lambda: f"{watched.versions()}, not {told}")
     told.append(watched.register("churn"))
-    wait_until(lambda: told[-1] in watched.versions(), 120, lambda: f"{watched.versions()}, not {told}")
+    wait_until(lambda: told[-1] in watched.versions(), 300, lambda: f"{watched.versions()}, not {told}")
     found = watched.versions()
     print(f"{2 * len(pauses)} kills, {len(told)} changes, {len(found) - len(told)} events came twice")
     assert list(dict.fromkeys(found)) == told
