@@ -25,7 +25,7 @@ from model_lifecycle.core.errors import ModelLifecycleError
 
 SECONDS_FOR_A_MONTH = 300
 FIRST_MONTH = 2
-MANUAL = ("promote_model", "rollback_model")
+MANUAL = ("promote_model", "promote_with_approval", "rollback_model")
 """DAGs that are only run by hand: unpaused at the end, for whoever looks around."""
 
 

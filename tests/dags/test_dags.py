@@ -18,7 +18,7 @@ from airflow.sdk import DAG
 NAMES = (
     *("retrain_flights", "monitor_flights", "promote_model", "rollback_model", "bad_release_drill"),
     *("canary_rollout", "shadow_then_canary", "reconcile_releases"),
-    *("drift_at_scale", "alert_rollback", "score_flights"),
+    *("drift_at_scale", "alert_rollback", "score_flights", "promote_with_approval"),
 )
 
 
@@ -54,6 +54,7 @@ GOOD = {
     "monitor_flights": [{}, {"month": 12}],
     "bad_release_drill": [{}, {"month": 4}],
     "promote_model": [{"reason": "why"}, {"version": "3", "reason": "why"}, {"version": "champion", "reason": "why"}],
+    "promote_with_approval": [{"version": "3", "reason": "why"}],
     "canary_rollout": [{}, {"steps": [1], "bake": 1, "soak": 0}, {"version": "3", "max_error_rate": 1}],
     "shadow_then_canary": [{"reason": "why"}, {"reason": "why", "share": 50, "steps": [99]}],
     "reconcile_releases": [{}, {"grace": 0}],
@@ -78,6 +79,7 @@ BAD = {
         {"version": 3, "reason": "why"},
         {"allow_quarantined": "yes", "reason": "why"},
     ],
+    "promote_with_approval": [{}, {"version": "3"}, {"version": "champion", "reason": "why"}],
     "canary_rollout": [
         {"steps": []},
         {"steps": [100]},

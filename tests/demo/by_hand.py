@@ -16,6 +16,7 @@ from demo.schedule import SCORE, failures
 from demo.servers import ENDPOINT
 from model_lifecycle.stores.hdfs import hdfs_store
 from model_lifecycle.stores.ledger import Ledger
+from tests.demo.in_browser import in_browser
 from tests.servers.airflow_api import AirflowApi, wait_until
 
 
@@ -64,6 +65,10 @@ class Look:
             return str(error)
         return ""
 
+    def newest(self, dag: str) -> str:
+        """The id of the run that was started last, once it was."""
+        return max(self.api.runs(dag), key=lambda run: str(run["queued_at"]))["dag_run_id"]
+
     def first(self, dag: str, *, scheduled: bool) -> str:
         """The id of a DAG's first run that was scheduled, or asked for, once there is one."""
 
@@ -82,7 +87,7 @@ WRONG = [
 ]
 
 
-def by_hand(summary: dict[str, Any]) -> dict[str, Any]:
+def by_hand(summary: dict[str, Any], pictures: Path) -> dict[str, Any]:
     """What somebody does who looks around: one step after the other, each finding what the one before has left."""
     look, bad = Look(summary), str(summary["drill"]["bad_version"])
     done: dict[str, Any] = {
@@ -94,9 +99,7 @@ def by_hand(summary: dict[str, Any]) -> dict[str, Any]:
         {"run_type": run["run_type"], **look.api.xcom(SCORE, run["dag_run_id"], "score")}
         for run in look.api.runs(SCORE)
     ]
-    done["before"] = look.standing()
-    done["rolled back"] = look.run("rollback_model", {"reason": "callers complain"})
-    done["denied"] = look.run("promote_model", {"version": bad, "reason": "looks good"})
+    done |= in_browser(look, str(look.standing()["aliases"]["previous"]), bad, pictures)
     done["promoted"] = look.run("promote_model", {"version": bad, "reason": "looks good", "allow_quarantined": True})
     look.api.unpause("monitor_flights")
     done["monitored"] = look.finished("monitor_flights", look.first("monitor_flights", scheduled=True))

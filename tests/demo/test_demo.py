@@ -62,7 +62,7 @@ def summary(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
             assert process.poll() is None, printed.read_text()
             time.sleep(0.5)
         found = json.loads((folder / "summary.json").read_text())
-        found["by_hand"] = by_hand(found)
+        found["by_hand"] = by_hand(found, tmp_path_factory.mktemp("pictures"))
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(120)
@@ -169,6 +169,43 @@ def test_rollback_model_brings_back_the_version_before_and_keeps_who_and_why(han
     assert release.plan.abandons == before["serving"]
     assert release.entries[0].reason == "callers complain"
     assert release.entries[0].actor["user"] == "admin"
+
+
+def test_the_models_page_is_found_in_the_navigation_and_tells_what_serves_and_how_it_came_to(summary, hand):
+    seen = hand["seen"]
+    assert f"Version {summary['serving']['version']} serves" in seen["what-serves"]
+    assert "Roll back to version" in seen["what-serves"]
+    assert "bad_release_drill" in seen["releases"]
+    assert "unversioned requests are answered by it" in seen["release"]
+    assert "champion" in seen["versions"]
+
+
+def test_a_promotion_that_waits_is_found_on_the_page_and_approved_on_airflow_s_own(summary, hand):
+    approved = hand["approved"]
+    assert approved["state"] == "success", approved["failures"]
+    assert approved["results"]["ask"]["by"] == "admin"
+    assert_serves(approved, approved["results"]["ask"]["version"])
+    assert approved["aliases"]["previous"] == summary["serving"]["version"]
+    assert "models:/flights/" in hand["seen"]["approval"]
+    assert "promote, version" in hand["seen"]["tab"]
+
+
+def test_a_rollback_is_pressed_without_a_mouse_and_the_page_shows_it(hand):
+    seen, back = hand["seen"], hand["rolled back"]["serving"]
+    assert seen["focus"] == "models-reason"
+    assert f"Roll back to version {back}" in seen["before"]
+    assert f"Live traffic: 100 % to version {back}" in seen["after"]
+    assert "callers complain" in seen["after"]
+
+
+def test_a_form_that_is_filled_in_wrongly_says_so_in_the_browser(hand):
+    assert "'../3' does not match" in hand["seen"]["refused"]
+    assert "is quarantined" in hand["seen"]["denied"]
+
+
+def test_axe_finds_nothing_serious_on_the_page_in_light_in_the_dark_and_where_it_is_narrow(hand):
+    assert {"what-serves", "release", "versions", "confirm", "hostile", "narrow", "tab"} <= hand["faults"].keys()
+    assert [found for found in hand["faults"].values() if found] == []
 
 
 def test_promote_model_says_what_is_wrong_and_changes_nothing(hand):

@@ -99,6 +99,10 @@ class Browser:
     def type(self, selector: str, text: str) -> None:
         self.one(selector).send_keys(text)
 
+    def press(self, selector: str, keys: str, text: str = "") -> None:
+        """Press keys on an element, as somebody without a mouse does."""
+        self.until(lambda: (self.one(selector, text).send_keys(keys), True)[1], f"{selector} {text}")
+
     def picture(self, name: str) -> Path:
         self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder / f"{name}.png"

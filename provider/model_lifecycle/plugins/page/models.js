@@ -204,8 +204,8 @@ const NEEDS = "You may look at this page, and not start the DAG that does this."
 function Endpoint({ row, me, open, press }) {
   const { serving, back } = row;
   const may = me?.may.rollback === true;
-  const under_way = row.release !== null && !row.release.over;
-  const said = under_way ? "Stop the release: back to version" : "Roll back to version";
+  const releasing = row.release !== null && !row.release.over && row.release.change === "deploy";
+  const said = releasing ? "Stop the release: back to version" : "Roll back to version";
   return h(
     Box,
     { as: "section", "aria-label": row.endpoint, borderWidth: 1, rounded: "md", p: 4, mb: 3 },

@@ -25,13 +25,14 @@ const AS_IT_IS = ["display", "flex", "fontWeight", "gridTemplateColumns", "listS
 
 const color = (token) => `var(--chakra-colors-${token.replace(".", "-")}, currentColor)`;
 const length = (value) => (typeof value === "number" ? `${value / 4}rem` : value);
-const one = (value) => (value !== null && typeof value === "object" ? value.base : value);
+// Of a value for each width of the window, that of the narrowest.
+const narrow = (value) => value?.base ?? value;
 
 function styled(props) {
   const style = {};
   const rest = {};
   for (const [name, given] of Object.entries(props)) {
-    const value = name === "css" || name === "style" ? given : one(given);
+    const value = narrow(given);
     if (SIDES[name]) SIDES[name].forEach((side) => (style[side] = length(value)));
     else if (AS_IT_IS.includes(name)) style[name] = value;
     else if (name === "color" || name === "borderColor") style[name] = color(value);
@@ -42,7 +43,7 @@ function styled(props) {
     else if (name === "borderBottomWidth") style.borderBottom = `${value}px solid ${color("border")}`;
     else if (name === "borderInlineStartWidth") style.borderInlineStart = `${value}px solid ${color("border")}`;
     else if (name === "css" || name === "style") Object.assign(style, given);
-    else rest[name] = value;
+    else rest[name] = given;
   }
   return { ...rest, style };
 }
