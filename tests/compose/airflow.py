@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.compose.native import LOOPBACK, Native
 from tests.compose.stack import AIRFLOW, services
 from tests.servers.airflow import MISSED_SOON, AirflowProcess, session_members
-from tests.servers.airflow_api import AirflowApi
+from tests.servers.airflow_api import AirflowApi, wait_until
 from tests.servers.process import Server, free_ports
 
 IMPATIENT = {
@@ -80,6 +80,10 @@ class NativeAirflow:
     def revive(self) -> None:
         """Start the workers that have died."""
         self._run(*(self._worker(name) for name in WORKERS if not self.native.servers[name].alive))
+
+    def wait_dead(self, name: str) -> None:
+        """Wait until a worker that was told to stop has ended."""
+        wait_until(lambda: not self.native.servers[name].alive, 120, lambda: f"{name} goes on")
 
     def _run(self, *servers: Server) -> None:
         for server in servers:

@@ -191,7 +191,7 @@ def test_a_worker_that_is_told_to_stop_ends_what_it_does(airflow, api, composed,
     os.kill(airflow.native.servers[victim].pid, signal.SIGTERM)
     state, story = ended(api, run, composed)
     assert state == "success", story
-    wait_until(lambda: not airflow.native.servers[victim].alive, 60, lambda: "it goes on")
+    airflow.wait_dead(victim)
     assert {one["try_number"] for one in api.tasks(CANARY, run)} == {1}
     load.end()
     load.assert_right()
@@ -207,6 +207,7 @@ def test_a_task_that_is_told_to_stop_puts_back_what_it_began(airflow, api, compo
     for pid in session_members(airflow.native.servers[victim].pid):
         os.kill(pid, signal.SIGTERM)
     print(ended(api, run, composed)[1])
+    airflow.wait_dead(victim)
     load.end()
     load.assert_right()
     assert composed.serving.traffic(composed.model) == {1: 100}
