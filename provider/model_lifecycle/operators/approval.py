@@ -19,7 +19,7 @@ from model_lifecycle.core.release import following
 from model_lifecycle.hooks.version_facts import version_metrics
 from model_lifecycle.operators.base import ModelLifecycleOperator, actor
 from model_lifecycle.stores.ledger import Ledger
-from model_lifecycle.triggers.answer import AnswerTrigger
+from model_lifecycle.triggers.answer import PAUSE, AnswerTrigger
 
 try:
     from airflow.sdk.exceptions import TaskAwaitingInput
@@ -30,6 +30,8 @@ _Parked: Any = TaskAwaitingInput if PARKS else ()
 
 FIRST_LOOK, LOOK = timedelta(seconds=20), timedelta(minutes=10)
 """How long until the task looks by itself whether it was answered."""
+TRIES = 3
+"""How often, at least, a task is tried again that was failed for an answer that came too soon."""
 APPROVAL_TAG = "model_lifecycle.approval"
 ASKED = "asked"
 """In the task's state: its tries when it asked, which only clearing the task changes."""
@@ -41,7 +43,8 @@ class ModelApprovalOperator(ModelLifecycleOperator, ApprovalOperator):
     The wait holds neither worker nor triggerer on Airflow 3.3 and locks nothing: a rollback works meanwhile.
 
     Airflow 3.3 fails a task that is answered before the scheduler has noticed that its worker has left. Such a task is
-    tried again, finds the answer that was given, and goes on without asking twice; so ``retries`` is at least 1 here.
+    tried again, finds the answer that was given, and goes on without asking twice. On a machine that is very busy the
+    same can happen to that try, so ``retries`` is at least 3 here, and each waits ten seconds longer for the scheduler.
     On a database without row locks an answer in that moment can also be overlooked: the task looks by itself after 20
     seconds, and every ten minutes.
 
@@ -86,13 +89,14 @@ class ModelApprovalOperator(ModelLifecycleOperator, ApprovalOperator):
         self.approvers = approvers
         self.four_eyes = four_eyes
         self.deadline = deadline
-        self.retries = max(self.retries or 0, 1)
+        self.retries = max(self.retries or 0, TRIES)
 
     def perform(self, context: Context, **resumed: Any) -> Any:
         """Ask, unless an earlier try of this task has asked: then look for its answer first."""
-        state, tries = _task_state(context), context["ti"].max_tries
-        if state is not None and context["ti"].try_number > 1 and state.get(ASKED) == tries:
-            self.defer(trigger=AnswerTrigger(str(context["ti"].id)), method_name="found")
+        state, ti = _task_state(context), context["ti"]
+        if state is not None and ti.try_number > 1 and state.get(ASKED) == ti.max_tries:
+            pause = PAUSE * (self.retries - ti.max_tries + ti.try_number - 1)
+            self.defer(trigger=AnswerTrigger(str(ti.id), pause), method_name="found")
         return self._ask(context)
 
     def found(self, context: Context, event: Mapping[str, Any]) -> Any:

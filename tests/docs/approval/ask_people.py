@@ -1,4 +1,4 @@
-"""DAGs of docs/approval.md, run by tests/operators/test_approval.py."""
+"""DAGs of docs/approval.md, run by tests/dags/test_in_airflow.py."""
 
 from __future__ import annotations
 
