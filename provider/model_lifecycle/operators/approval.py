@@ -95,7 +95,7 @@ class ModelApprovalOperator(ModelLifecycleOperator, ApprovalOperator):
         """Ask, unless an earlier try of this task has asked: then look for its answer first."""
         state, ti = _task_state(context), context["ti"]
         if state is not None and ti.try_number > 1 and state.get(ASKED) == ti.max_tries:
-            pause = PAUSE * (self.retries - ti.max_tries + ti.try_number - 1)
+            pause = PAUSE * ((self.retries or 0) - ti.max_tries + ti.try_number - 1)
             self.defer(trigger=AnswerTrigger(str(ti.id), pause), method_name="found")
         return self._ask(context)
 
