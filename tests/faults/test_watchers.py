@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -21,14 +23,22 @@ import pytest
 import requests
 
 from model_lifecycle.assets import model as assets
+from model_lifecycle.core.models import Endpoint
+from model_lifecycle.core.release import State, following, opening
+from model_lifecycle.stores.hdfs import hdfs_store
+from model_lifecycle.stores.ledger import Ledger
 from tests import models
+from tests.core.test_plan import plan
 from tests.servers.airflow import AirflowServer
 from tests.servers.airflow_api import FINISHED, wait_until
 from tests.servers.hdfs import HdfsCluster
 from tests.servers.mlflow import MlflowServer
 
 FILES = [Path(__file__).parents[1] / name for name in ("triggers/watching.py", "assets/listening.py")]
-DAGS = ("on_version", "on_many", "on_artifact", "on_champion", "on_told", "make")
+DAGS = ("on_version", "on_many", "on_artifact", "on_champion", "on_told", "make", "ends_badly")
+
+KILLS = int(os.environ.get("KILLS", "8"))
+"""How often the triggerer is killed after a change, and how often after its event."""
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -195,12 +205,38 @@ def test_a_triggerer_that_is_killed_loses_nothing_and_repeats_nothing(watched: W
 
 
 @pytest.mark.soak
+@pytest.mark.parametrize("watched", [1], indirect=True)
+def test_a_release_whose_task_failed_is_told_by_the_teardown_after_it(watched: Watched, hdfs_cluster: HdfsCluster):
+    """Airflow stores nothing of a task that fails; the run stays failed, and the event is there."""
+    store = hdfs_store([hdfs_cluster.url], watched.airflow.settings["WATCHED_STORE"].partition("@")[2], user="root")
+    ledger, now = Ledger(store, Endpoint("nowhere", "told")), datetime.now(UTC)
+    first = opening(replace(plan(), endpoint="nowhere/told"), 1, now, "writer", {}, "")
+    back = following(first, State.ROLLING_BACK, now, "writer", reason="too many errors", evidence={"verdict": "FAIL"})
+    for entry in (first, back, following(back, State.ROLLED_BACK, now, "writer")):
+        ledger.append(entry)
+    api = watched.airflow.api
+    run = api.trigger("ends_badly")
+    assert api.wait_for_run("ends_badly", run)["state"] == "failed"
+    assert api.states("ends_badly", run) == {"fail": "failed", "tell": "success"}
+    (event,) = watched.events("model://told/endpoints/nowhere")
+    told = {name: event[name] for name in ("event", "version", "abandons", "verdict", "reason", "state")}
+    assert told == {
+        "event": "rollback",
+        "version": 1,
+        "abandons": 2,
+        "verdict": "FAIL",
+        "reason": "too many errors",
+        "state": "ROLLED_BACK",
+    }
+
+
+@pytest.mark.soak
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("watched", [1], indirect=True)
 def test_wherever_a_triggerer_is_killed_nothing_is_lost_and_no_dag_acts_twice(watched: Watched):
     """After a change, and after Airflow has stored its event: from the poll to the state that is kept and beyond."""
     told = watched.versions()
-    pauses = [0.4 * step for step in range(8)]
+    pauses = [3.2 * step / KILLS for step in range(KILLS)]
     for stored in (False, True):
         for pause in pauses:
             told.append(watched.register("churn"))

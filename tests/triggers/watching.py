@@ -26,8 +26,10 @@ with DAG("on_version", schedule=new_versions):
 # [END watch]
 
 from airflow.sdk import AssetAny  # noqa: E402
+from airflow.sdk.exceptions import AirflowFailException  # noqa: E402
 
 from model_lifecycle.assets.model import artifacts, versions  # noqa: E402
+from model_lifecycle.operators.reconcile import ReconcileReleasesOperator  # noqa: E402
 from model_lifecycle.operators.register import RegisterModelOperator  # noqa: E402
 from model_lifecycle.operators.upload import UploadModelOperator  # noqa: E402
 from model_lifecycle.triggers.watch import ModelArtifactWatcher  # noqa: E402
@@ -72,3 +74,12 @@ with DAG("on_told", schedule=versions("told") & artifacts("told")):
         return [fact for asset in (versions("told"), artifacts("told")) for fact in new_events(asset)]
 
     hear()
+
+with DAG("ends_badly", schedule=None):
+
+    @task
+    def fail() -> None:
+        """Fail as a deploy does whose checks have rolled it back."""
+        raise AirflowFailException("ended ROLLED_BACK")
+
+    fail() >> ReconcileReleasesOperator(task_id="tell", endpoints=["nowhere/told"], store=STORE).as_teardown()
