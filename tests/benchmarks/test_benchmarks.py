@@ -28,6 +28,11 @@ WAITS = sorted(
     )
 )
 
+PAGE = sorted(
+    f"{what}, 10 models, 50 versions"
+    for what in ("25 endpoints", "25 endpoints of a search", "25 models", "25 models of a search", "25 versions")
+)
+
 
 @pytest.mark.parametrize(
     ("name", "told"),
@@ -47,6 +52,7 @@ WAITS = sorted(
                 "verified upload of 64 MiB without describing it",
             ],
         ),
+        pytest.param("bench_models_page", PAGE, marks=pytest.mark.soak),
         pytest.param("bench_waits", WAITS, marks=pytest.mark.soak),
     ],
 )

@@ -25,7 +25,7 @@ from tests.demo.by_hand import WRONG, by_hand
 ROOT = Path(__file__).parents[2]
 MONTHS = ["2013-02", "2013-03", "2013-04"]
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
 
 def command(folder: Path, *flags: str) -> list[str]:
