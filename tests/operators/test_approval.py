@@ -27,8 +27,8 @@ def test_there_are_always_more_tries():
     assert [ask(retries=retries).retries for retries in (0, 3, 5)] == [3, 3, 5]
 
 
-@pytest.mark.parametrize(("cleared", "tries", "pause"), [(0, 2, 10.0), (0, 4, 30.0), (2, 4, 10.0)])
-def test_a_try_that_comes_after_a_question_looks_for_its_answer_first_and_later_each_time(cleared, tries, pause):
+@pytest.mark.parametrize(("cleared", "tries", "pause"), [(0, 1, 10.0), (0, 2, 10.0), (0, 4, 30.0), (2, 4, 10.0)])
+def test_whoever_comes_after_a_question_looks_for_its_answer_first_and_later_each_time(cleared, tries, pause):
     """``cleared``: how many tries there were before somebody cleared the task."""
     ti = SimpleNamespace(id="0f", try_number=tries, max_tries=cleared + 3)
     with pytest.raises(TaskDeferred) as waiting:

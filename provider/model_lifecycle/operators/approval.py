@@ -92,10 +92,13 @@ class ModelApprovalOperator(ModelLifecycleOperator, ApprovalOperator):
         self.retries = max(self.retries or 0, TRIES)
 
     def perform(self, context: Context, **resumed: Any) -> Any:
-        """Ask, unless an earlier try of this task has asked: then look for its answer first."""
+        """Ask, unless this task has asked before: asking again would wipe an answer out, so look for that first.
+
+        Airflow may also run the same try twice, if an answer came before its scheduler had seen the first one leave.
+        """
         state, ti = _task_state(context), context["ti"]
-        if state is not None and ti.try_number > 1 and state.get(ASKED) == ti.max_tries:
-            pause = PAUSE * ((self.retries or 0) - ti.max_tries + ti.try_number - 1)
+        if state is not None and state.get(ASKED) == ti.max_tries:
+            pause = PAUSE * max(1, (self.retries or 0) - ti.max_tries + ti.try_number - 1)
             self.defer(trigger=AnswerTrigger(str(ti.id), pause), method_name="found")
         return self._ask(context)
 
