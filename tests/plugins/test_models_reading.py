@@ -33,7 +33,7 @@ def test_what_the_ledger_knows_is_told_though_server_and_registry_are_away(ledge
     (row,) = told["endpoints"]
     assert (row["endpoint"], row["serving"]["version"], row["traffic"]) == (str(AWAY), 2, None)
     assert row["health"]["word"] == "unknown"
-    assert [problem.split()[0] for problem in told["problems"]] == ["away_default", "the"]
+    assert [problem.split()[0].rstrip(":") for problem in told["problems"]] == ["away_default", "the"]
 
 
 def test_a_page_begins_where_it_is_asked_to_and_the_search_forgives_capitals(ledger):

@@ -293,7 +293,7 @@ def test_a_system_that_is_away_is_named_and_the_others_are_told(page: ModelsPage
     gone, here = told["endpoints"]
     assert (gone["endpoint"], gone["traffic"], gone["health"]["word"]) == (f"gone/{life.model}", None, "unknown")
     assert (here["health"]["word"], here["traffic"]) == ("well", {"1": 100})
-    assert [problem.split()[0] for problem in told["problems"]] == ["gone"]
+    assert [problem.split()[0].rstrip(":") for problem in told["problems"]] == ["gone"]
 
 
 @pytest.fixture

@@ -117,7 +117,7 @@ async def promote(request: Request, user: GetUserDep) -> Json:
 
 
 page = APIRouter()
-_TYPES = {".js": "text/javascript; charset=utf-8", ".html": "text/html; charset=utf-8"}
+_TYPES = {".js": "text/javascript; charset=utf-8"}
 _POLICY = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; img-src 'self'"
 
 
