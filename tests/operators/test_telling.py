@@ -192,4 +192,7 @@ def test_where_airflow_does_not_say_what_was_told_the_next_task_tells_of_release
     assert [extra["event"] for _, extra in told] == ["upload", "registration"], "twice is better than never"
     monkeypatch.setattr(telling, "recent_events", answer)
     reconcile(life)
+    assert endings(life, told) == [], "its own task may be about to tell it"
+    monkeypatch.setattr(telling, "OTHERS", timedelta(0))
+    reconcile(life)
     assert [row[0] for row in endings(life, told)] == ["release"]

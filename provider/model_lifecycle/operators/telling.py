@@ -20,6 +20,7 @@ from model_lifecycle.core.errors import ModelLifecycleError
 from model_lifecycle.core.models import CHAMPION, PREVIOUS, Endpoint
 from model_lifecycle.core.plan import Change
 from model_lifecycle.core.release import Release, State, aliases_after
+from model_lifecycle.operators.base import task_key
 
 if TYPE_CHECKING:
     from airflow.sdk import Asset, Context
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 REMEMBERED = timedelta(days=1)
 """How old the end of a release may be to be told still: Airflow may have forgotten what it stored before."""
+
+OTHERS = timedelta(minutes=1)
+"""How long a task whose release is over may take to succeed, and so to tell of it, before others do."""
 
 log = logging.getLogger(__name__)
 
@@ -67,22 +71,31 @@ def tell_releases(context: Context, ledger: Ledger) -> None:
     if events is None:
         return
     try:
-        for release in reversed(list(_untold(ledger))):
+        for release in reversed(list(_untold(ledger, task_key(context)))):
             for asset, extra in _events(ledger, release):
                 events[MODEL_EVENTS].add(asset, extra=extra)
     except (ModelLifecycleError, AirflowRuntimeError) as error:
         log.warning("Nobody could be told of the releases: %s", error)
 
 
-def _untold(ledger: Ledger) -> Iterator[Release]:
-    """The releases that are over, not long ago, and that no event tells of; the newest first."""
+def _untold(ledger: Ledger, key: str) -> Iterator[Release]:
+    """The releases that are over, not long ago, and that no event tells of; the newest first.
+
+    :param key: of the task that tells. What another task is about to tell is left to it for a while.
+    """
     told = _told(endpoint(str(ledger.endpoint))) | _told(champion(ledger.endpoint.model))
-    since = datetime.now(UTC) - REMEMBERED
+    now = datetime.now(UTC)
     for entry in ledger.last_entries():
-        if entry.at < since:
+        if entry.at < now - REMEMBERED:
             return
         if entry.state in (State.SUCCEEDED, State.ROLLED_BACK) and entry.release not in told:
-            yield ledger.release_of(entry)
+            release = ledger.release_of(entry)
+            if entry.belongs_to(key) or entry.at < now - OTHERS or _has_failed_its_task(release):
+                yield release
+
+
+def _has_failed_its_task(release: Release) -> bool:
+    return release.plan.change is Change.DEPLOY and release.state is State.ROLLED_BACK and not release.last.asked_by
 
 
 def _told(asset: Asset) -> set[Any]:
