@@ -17,7 +17,7 @@ new_versions = registry_changes(
 
 with DAG("on_version", schedule=new_versions):
 
-    @task
+    @task(retries=2)
     def look() -> list[str]:
         """Say which versions there are now that were not there before; none if an event has come twice."""
         return [fact["model_uri"] for fact in new_events(new_versions)]
