@@ -25,7 +25,7 @@ from tests.house.pages import DOCS
 from tests.servers.airflow import session_members
 from tests.servers.airflow_api import AirflowApi, wait_until
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(900)
 
 RETRAIN, CANARY = "retrain_flights", "canary_rollout"
 FORM = {"version": "2", "steps": [20, 50], "bake": 3, "soak": 4, "min_samples": 20, "max_latency_ratio": 50}
