@@ -5,7 +5,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk import Asset
 
 from model_lifecycle.assets import events, model
 from model_lifecycle.assets.events import new_events
@@ -27,7 +26,9 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def got(triggering: list[Any], stored: list[Any]) -> list[dict[str, Any]]:
         monkeypatch.setattr(events, "recent_events", lambda asset: stored if asset is ASSET else [])
-        context: Any = {"triggering_asset_events": {ASSET: triggering} if triggering else {}}
+        # A double of Airflow's accessor; on 3.1 an asset with extra cannot be the key of a dict.
+        by_asset = SimpleNamespace(get=lambda asset, default: triggering if asset is ASSET and triggering else default)
+        context: Any = {"triggering_asset_events": by_asset}
         return new_events(ASSET, context)
 
     return got
@@ -54,5 +55,3 @@ def test_what_a_task_told_is_its_extra_and_what_has_no_key_is_always_new(run: An
 
 def test_a_run_that_the_asset_did_not_start_gets_nothing(run: Any):
     assert run([], [event(1, "a")]) == []
-    context: Any = {"triggering_asset_events": {Asset("other"): [event(1, "a")]}}
-    assert new_events(ASSET, context) == []

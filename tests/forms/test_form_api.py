@@ -29,6 +29,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, req
         yield server.url, session
 
 
+@pytest.mark.since("3.2")
 def test_every_form_is_shown_with_its_fields(airflow: tuple[str, requests.Session]) -> None:
     url, session = airflow
     shown = {one["connection_type"]: one for one in session.get(f"{url}/ui/connections/hook_meta", timeout=120).json()}
