@@ -26,6 +26,7 @@ from tests.operators.life import Life, context, number
 from tests.servers.airflow import AirflowServer
 from tests.servers.airflow_api import AirflowApi, wait_until
 from tests.servers.mlflow import MlflowServer
+from tests.servers.postgres import PostgresServer
 from tests.servers.scorer import ScorerServer
 
 ROOT = Path(__file__).parents[2]
@@ -148,7 +149,14 @@ def office(folder: Path, scorer: ScorerServer, mlflow: MlflowServer, grafana: st
     _late_at_once(dags, home / "plugins")
     env = _environment(folder, scorer, mlflow, grafana)
     preload = ("model_lifecycle.operators.approval", *PRELOADED)
-    with pytest.MonkeyPatch.context() as patch, AirflowServer(home, dags=dags, env=env, preload=preload) as airflow:
+    # SQLite's one writer can block Airflow's API server for a minute when many people and tasks write at once.
+    with (
+        PostgresServer(folder / "postgres.log") as database,
+        pytest.MonkeyPatch.context() as patch,
+        AirflowServer(
+            home, dags=dags, env={**env, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database.url}, preload=preload
+        ) as airflow,
+    ):
         for name in ("AIRFLOW_CONN_SCORER_DEFAULT", "AIRFLOW_CONN_MLFLOW_DEFAULT"):
             patch.setenv(name, env[name])  # what tests do besides, they do on the same servers
         people = {name: AirflowApi(airflow.url, name, password, timeout=200) for name, password in passwords.items()}
