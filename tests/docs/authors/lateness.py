@@ -9,4 +9,6 @@ from typing import Any
 
 async def tell(text: str, context: dict[str, Any]) -> None:
     logging.getLogger("lateness").error("%s: %s", context["dag_run"]["dag_run_id"], text)  # or whatever reaches you
+
+
 # [END late]
