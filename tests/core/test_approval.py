@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from model_lifecycle.core.approval import Decision, Side, question
 from model_lifecycle.core.manifest import FileEntry, Manifest
 from model_lifecycle.core.models import ModelVersion
+from model_lifecycle.core.telling import EVALUATED_TAG
 
 AT = datetime(2013, 2, 1, 12, tzinfo=UTC)
 
@@ -18,17 +19,24 @@ def side(version: int, mark: str, metrics: dict[str, float], tags: dict[str, str
     return Side(ModelVersion("churn", version, "file:///x", manifest.digest, (), tags or {}), manifest, metrics)
 
 
+NOTE = {"verdict": "PASS", "reason": "better by 0.01", "champion": "models:/churn/1", "at": "2013-02-01T00:00:00+00:00"}
+EVALUATED = {EVALUATED_TAG: json.dumps(NOTE)}
+
+
 def plain(markdown: str) -> str:
     return markdown.replace("\\", "")
 
 
 def test_the_table_holds_what_a_person_must_know():
-    new = side(2, "a", {"auc": 0.75}, {"drift": "FAIL: 3 of 9 columns drifted"}, dag_id="retrain", git_commit="abc123",
-               training_data="f" * 64)  # fmt: skip
+    tags = {"drift": "FAIL: 3 of 9 columns drifted", **EVALUATED}
+    facts = {"dag_id": "retrain", "git_commit": "abc123", "training_data": "f" * 64}
+    new = side(2, "a", {"auc": 0.75}, tags, **facts)
     old = side(1, "b", {"auc": 0.7}, dag_id="retrain")
     shown = plain(question(new, old, ["Without an answer it is rejected."]))
     for row in (
-        "|  | models:/churn/2 | models:/churn/1 | difference |",
+        "|  | models:/churn/2, the candidate | models:/churn/1, the champion | difference |",
+        "| evaluated | PASS against models:/churn/1: better by 0.01 |  |",
+        "| monitored | never |  |",
         "| size | 200 bytes | 100 bytes | +100.0% |",
         "| auc | 0.75 | 0.7 | +0.05 |",
         "| commit | abc123 |",

@@ -13,8 +13,9 @@ import pytest
 import requests
 
 from model_lifecycle.core.models import ModelUri
+from model_lifecycle.core.telling import MONITORED_TAG
 from model_lifecycle.hooks.registry import registry_hook
-from model_lifecycle.operators.reports import MONITORED_TAG, note_verdict
+from model_lifecycle.operators.reports import note_verdict
 from model_lifecycle.plugins.lookups import KEEP
 from tests import models
 from tests.operators.life import Life

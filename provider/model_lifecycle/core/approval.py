@@ -11,6 +11,7 @@ from typing import Any
 from model_lifecycle.core.differences import file_differences, metric_differences, signature_differences
 from model_lifecycle.core.manifest import Manifest
 from model_lifecycle.core.models import ModelVersion
+from model_lifecycle.core.telling import EVALUATED_TAG, MONITORED_TAG, noted
 
 APPROVED, REJECTED = "approved", "rejected by a person"
 """The marks of ledger entries that hold a decision."""
@@ -60,12 +61,15 @@ class Decision:
 
 def question(candidate: Side, champion: Side | None, notes: Iterable[str] = ()) -> str:
     """The evidence as a table in markdown, the candidate beside the champion."""
-    head = ["", candidate.version.uri, champion.version.uri if champion else "no champion yet", "difference"]
+    beside = f"{champion.version.uri}, the champion" if champion else "no champion yet"
+    head = ["", f"{candidate.version.uri}, the candidate", beside, "difference"]
     table = [_row(head), "|---|---|---|---|", *(_row(cells) for cells in _rows(candidate, champion))]
     return "\n".join([*table, "", *(f"- {_escaped(note)}" for note in notes)]).rstrip() + "\n"
 
 
 def _rows(new: Side, old: Side | None) -> Iterable[list[Any]]:
+    for name, tag in (("evaluated", EVALUATED_TAG), ("monitored", MONITORED_TAG)):
+        yield [name, _noted(new, tag) or "never", _noted(old, tag) if old else "", ""]
     grown = f"{(new.manifest.size / old.manifest.size - 1):+.1%}" if old and old.manifest.size else ""
     yield ["size", _bytes(new), _bytes(old) if old else "", grown]
     if old is not None:
@@ -91,6 +95,14 @@ def _metrics(new: Side, old: Side | None) -> Iterable[list[Any]]:
     for name in sorted(new.metrics.keys() | before.keys()):
         sides = [f"{side[name]:.6g}" if name in side else "" for side in (new.metrics, before)]
         yield [name, *sides, notes.get(name, "")]
+
+
+def _noted(side: Side, tag: str) -> str:
+    found = noted(side.version.tags.get(tag, ""), side.version.version)
+    if found is None:
+        return ""
+    against = f" against {found['champion']}" if found["champion"] else ""
+    return f"{found['verdict']}{against}: {found['reason']}"
 
 
 def _bytes(side: Side) -> str:

@@ -24,6 +24,8 @@ LONGEST = 2000
 """Characters of one text."""
 MOST = 100
 """Measurements or looks of one entry."""
+MONITORED_TAG, EVALUATED_TAG = "model_lifecycle.monitored", "model_lifecycle.evaluated"
+"""On a version: what a monitor, or an evaluation, last found of it; see :func:`noted`."""
 WELL, LOOK, SICK, UNKNOWN = "well", "look", "sick", "unknown"
 """How an endpoint is: nothing to do, somebody should look, callers are or may be harmed, nobody can tell."""
 Json = dict[str, Any]

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 
 from model_lifecycle.core.errors import Invalid, ModelLifecycleError, NotFound
 from model_lifecycle.core.models import CHAMPION, ModelVersion
-from model_lifecycle.core.telling import noted, text
+from model_lifecycle.core.telling import EVALUATED_TAG, MONITORED_TAG, noted, text
 from model_lifecycle.hooks.mlflow import API, MlflowHook
 from model_lifecycle.hooks.mlflow_answers import translated, version_of
 
@@ -26,7 +26,7 @@ MOST = 50
 KEEP, RUNS = 60.0, 2000
 """Seconds that the metrics of a run are known for, and how many runs."""
 REPORT_TAG, FOUND_TAG, OWN = "drift_report", "drift", "model_lifecycle."
-SIZE_TAG, MONITORED_TAG, EVALUATED_TAG = f"{OWN}size", f"{OWN}monitored", f"{OWN}evaluated"
+SIZE_TAG = f"{OWN}size"
 Json = dict[str, Any]
 Runs = dict[str, tuple[float, dict[str, float]]]
 

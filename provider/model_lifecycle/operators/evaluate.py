@@ -15,10 +15,11 @@ from model_lifecycle.core.checks import Measurement, Verdict, log_evidence, repo
 from model_lifecycle.core.errors import Invalid, NotFound
 from model_lifecycle.core.manifest import Manifest
 from model_lifecycle.core.models import CHAMPION, ModelUri, ModelVersion
+from model_lifecycle.core.telling import EVALUATED_TAG
 from model_lifecycle.core.trust import TrustPolicy
 from model_lifecycle.operators.base import SECTION, ModelLifecycleOperator, task_key
 from model_lifecycle.operators.data import input_columns, read_table, scores, split_labels
-from model_lifecycle.operators.reports import EVALUATED_TAG, note_verdict
+from model_lifecycle.operators.reports import note_verdict
 from model_lifecycle.stores.trusted import TrustedStore
 
 if TYPE_CHECKING:

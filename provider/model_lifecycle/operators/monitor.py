@@ -13,6 +13,7 @@ from model_lifecycle.core.checks import log_evidence, report
 from model_lifecycle.core.errors import Invalid, NotFound
 from model_lifecycle.core.models import Endpoint, ModelUri, ModelVersion
 from model_lifecycle.core.prediction_log import REQUEST_ID
+from model_lifecycle.core.telling import MONITORED_TAG
 from model_lifecycle.core.windows import window_id
 from model_lifecycle.hooks.metrics import metrics_connection
 from model_lifecycle.hooks.serving import ServingHook, VersionState, serving_hook
@@ -21,7 +22,7 @@ from model_lifecycle.operators.base import ModelLifecycleOperator
 from model_lifecycle.operators.data import as_columns, batches, input_columns, read_table, split_labels
 from model_lifecycle.operators.logged import Labels, LoggedPredictions
 from model_lifecycle.operators.register import PROFILE_NAME
-from model_lifecycle.operators.reports import MONITORED_TAG, DriftReportLink, file_report, note_verdict
+from model_lifecycle.operators.reports import DriftReportLink, file_report, note_verdict
 from model_lifecycle.operators.results import publish_result
 from model_lifecycle.operators.windows import window_of
 from model_lifecycle.stores.ledger import Ledger

@@ -29,8 +29,6 @@ DRIFT_REPORT_URL = "drift_report_url"
 
 REPORT_TAG = "drift_report"
 FOUND_TAG = "drift"
-MONITORED_TAG, EVALUATED_TAG = "model_lifecycle.monitored", "model_lifecycle.evaluated"
-"""The newest verdict of a monitor, and of an evaluation, as JSON: verdict, reason, moment, and endpoint or champion."""
 LONGEST_REASON = 500
 FOLDER = "drift_reports"
 
@@ -116,7 +114,10 @@ def log_report(registry: ModelRegistryHook, version: ModelVersion, report: Mappi
 
 
 def note_verdict(registry: ModelRegistryHook, version: ModelVersion, tag: str, result: Mapping[str, Any]) -> None:
-    """Tag a version with what was just found of it; that the registry is away changes no verdict."""
+    """Tag a version with what was just found of it; that the registry is away changes no verdict.
+
+    :param tag: of :mod:`model_lifecycle.core.telling`; its JSON holds verdict, reason, moment, endpoint or champion.
+    """
     told = {name: result[name] for name in ("endpoint", "champion", "verdict") if name in result}
     told |= {"reason": str(result["reason"])[:LONGEST_REASON], "at": datetime.now(UTC).isoformat(timespec="seconds")}
     try:
