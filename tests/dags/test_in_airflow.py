@@ -59,7 +59,7 @@ def test_a_person_is_shown_all_that_speaks_for_and_against_a_version(answered: d
     shown = plain(asked.question["body"])
     model = asked.life.model
     for row in (
-        f"|  | models:/{model}/3 | models:/{model}/2 | difference |",
+        f"|  | models:/{model}/3, the candidate | models:/{model}/2, the champion | difference |",
         "| size | ",
         "MLmodel changed",
         "outputs.sum: nothing to double |",
