@@ -34,6 +34,7 @@ PAGE = sorted(
 )
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("name", "told"),
     [
@@ -52,8 +53,8 @@ PAGE = sorted(
                 "verified upload of 64 MiB without describing it",
             ],
         ),
-        pytest.param("bench_models_page", PAGE, marks=pytest.mark.soak),
-        pytest.param("bench_waits", WAITS, marks=pytest.mark.soak),
+        ("bench_models_page", PAGE),
+        ("bench_waits", WAITS),
     ],
 )
 def test_a_benchmark_prints_json_lines_with_all_fields(name: str, told: list[str]) -> None:

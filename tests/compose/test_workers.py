@@ -89,6 +89,7 @@ def working(airflow: NativeAirflow) -> str:
     return found[0]
 
 
+@pytest.mark.soak
 def test_a_month_is_trained_released_and_promoted_by_the_workers(
     airflow: NativeAirflow, api: AirflowApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -93,7 +93,12 @@ def took(action: Callable[[], object]) -> float:
     return time.monotonic() - began
 
 
-@pytest.mark.parametrize("name", ["scorer", "scorer behind haproxy", "scorer behind envoy", "mlserver behind haproxy"])
+ROUTED = ("scorer behind envoy", "mlserver behind haproxy")
+
+
+@pytest.mark.parametrize(
+    "name", ["scorer", "scorer behind haproxy", *(pytest.param(name, marks=pytest.mark.soak) for name in ROUTED)]
+)
 def test_nobody_notices_a_canary_a_rollback_and_another_release(loaded: Callable[..., Any], name: str):
     life, load = loaded(name)
     released = life.deploy(f"models:/{life.model}/2", "run-2", strategy=STEP_BY_STEP, checks=CHECKS)

@@ -220,6 +220,7 @@ class TestRestarts:
         with SupervisorServer(tmp_path / "supervisor") as server:
             yield server
 
+    @pytest.mark.soak
     def test_what_was_loaded_runs_again_after_supervisor_was_killed_and_nothing_is_left_behind(
         self, server, model, stage, haproxy_connection, monkeypatch
     ):

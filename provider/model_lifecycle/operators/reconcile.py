@@ -82,7 +82,7 @@ class ReconcileReleasesOperator(ModelLifecycleOperator):
                 endpoint, store=self.store_uri(), registry_conn_id=self.registry_connection(), actor=actor(context)
             )
             release = reconcile(rollout, newest)
-        tell_releases(context, ledger)
+        tell_releases(context, lambda: ledger)
         return release
 
 

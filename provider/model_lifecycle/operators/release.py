@@ -75,7 +75,7 @@ class ReleaseOperator(ModelLifecycleOperator):
     def guarded(self, context: Context, **resumed: Any) -> Any:
         """Release, then tell of it and of what nobody else could tell."""
         result = super().guarded(context, **resumed)
-        tell_releases(context, Ledger(self.model_store(), self.endpoint_name()))
+        tell_releases(context, lambda: Ledger(self.model_store(), self.endpoint_name()))
         return result
 
     def rollout(self, context: Context, writer: str | None = None, watched: Mapping[str, Any] | None = None) -> Rollout:

@@ -8,7 +8,7 @@ no task because nobody waits for an asset; a plain outlet does none of the three
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -60,17 +60,20 @@ def tell(context: Context, asset: Asset, event: str, key: str, **facts: Any) -> 
     events[MODEL_EVENTS].add(asset, extra={"event": event, "key": key, **facts})
 
 
-def tell_releases(context: Context, ledger: Ledger) -> None:
+def tell_releases(context: Context, open_ledger: Callable[[], Ledger]) -> None:
     """Tell of an endpoint's releases that are over: of the endpoint unless it was a promotion, of aliases that moved.
 
     Also of those that others drove and could not tell of, such as a release that its own checks rolled back: Airflow
     stores no event of a task that fails. Where the ledger, or Airflow, cannot be read any more the task stays as it is:
     what it did is done, and the next one tells.
+
+    :param open_ledger: of the endpoint; what it raises is the task's failure as little as what reading it raises.
     """
     events: Any = context.get("outlet_events")
     if events is None:
         return
     try:
+        ledger = open_ledger()
         for release in reversed(list(_untold(ledger, task_key(context)))):
             for asset, extra in _events(ledger, release):
                 events[MODEL_EVENTS].add(asset, extra=extra)
