@@ -14,6 +14,7 @@ from airflow.sdk.execution_time.comms import ErrorResponse
 from airflow.sdk.execution_time.context import OutletEventAccessors
 
 from model_lifecycle.assets.model import MODEL_EVENTS
+from model_lifecycle.core.errors import Unavailable
 from model_lifecycle.core.gate import Check
 from model_lifecycle.core.strategy import Canary
 from model_lifecycle.operators import telling
@@ -196,3 +197,12 @@ def test_where_airflow_does_not_say_what_was_told_the_next_task_tells_of_release
     monkeypatch.setattr(telling, "OTHERS", timedelta(0))
     reconcile(life)
     assert [row[0] for row in endings(life, told)] == ["release"]
+
+
+def test_a_store_that_is_away_by_then_fails_nobody_s_task(told: Told, caplog: pytest.LogCaptureFixture):
+    def away() -> Any:
+        raise Unavailable("nothing listens there", target="webhdfs_default")
+
+    telling.tell_releases(living.context("deploy"), away)
+    assert told == []
+    assert "nothing listens there" in caplog.text
