@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 
+FIRST_PORT, LAST_PORT = 20_000, 32_000
+"""Below those that Linux gives to outgoing connections, one of which may take a port that was free a moment ago."""
+
+
 def free_ports(count: int = 1) -> list[int]:
-    """That many TCP ports of 127.0.0.1 that were free a moment ago, all different."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+    """That many free TCP ports of 127.0.0.1, all different; all processes of a user are given them in turn."""
+    with (Path(tempfile.gettempdir()) / f"ports-of-{os.getuid()}").open("a+") as counter:
+        fcntl.flock(counter, fcntl.LOCK_EX)
+        counter.seek(0)
+        last, found = int(counter.read() or FIRST_PORT), []
+        while len(found) < count:
+            last = last + 1 if last < LAST_PORT else FIRST_PORT
+            if _is_free(last):
+                found.append(last)
+        counter.truncate(0)
+        counter.write(str(last))
+    return found
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as one:
+        try:
+            one.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def listens(port: int) -> bool:
