@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-
 FIRST_PORT, LAST_PORT = 20_000, 32_000
 """Below those that Linux gives to outgoing connections, one of which may take a port that was free a moment ago."""
 
