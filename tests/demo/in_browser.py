@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import requests
 from selenium.webdriver.common.keys import Keys
 
+from tests.demo.another_port import FETCH, HARM, harmful_page
 from tests.servers.browser import Browser
 
 HOSTILE = '<img src=x onerror="window.hacked=1">'
@@ -69,6 +71,16 @@ class Visit:
         self.look("done", "Done.", DIALOG)
         self.browser.press(f"{DIALOG} button", Keys.ENTER, "Close")
         self.look("after", f"Version {version} serves", MAIN)
+
+    def be_lured_to_another_port(self) -> list[str]:
+        """Visit a page that presses in this session's name; what its scripts were told."""
+        press = f"{self.browser.url}/model-lifecycle/models/api/rollback"
+        with harmful_page(press) as page:
+            self.browser.driver.get(page)
+            told = self.browser.driver.execute_async_script(FETCH, press, json.dumps(HARM))
+            self.browser.click("button", "Press")
+            self.look("lured", "detail")
+        return list(told)
 
     def promote(self, version: str, reason: str) -> None:
         """Fill in the form of ``promote_model``."""
@@ -139,6 +151,8 @@ def in_browser(look: Any, version: str, bad: str, folder: Path) -> dict[str, Any
         done["before"] = look.standing()
         visit.roll_back(done["before"]["aliases"]["previous"], "callers complain")
         done["rolled back"] = look.finished("rollback_model", look.newest("rollback_model"))
+        done["lured"] = visit.be_lured_to_another_port()
+        done["pressed"] = [str(run["conf"]["reason"]) for run in look.api.runs("rollback_model")]
         visit.promote("../3", "looks good")
         visit.look("refused", "does not match")
         visit.promote(bad, "looks good")

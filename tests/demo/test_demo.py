@@ -203,6 +203,12 @@ def test_a_form_that_is_filled_in_wrongly_says_so_in_the_browser(hand):
     assert "is quarantined" in hand["seen"]["denied"]
 
 
+def test_a_page_on_another_port_of_the_host_presses_nothing_in_the_name_of_who_visits_it(hand):
+    assert "X-Model-Lifecycle is missing" in hand["seen"]["lured"]
+    assert hand["lured"] == ["opaque", "Failed to fetch"]
+    assert hand["pressed"] == ["callers complain"]
+
+
 def test_axe_finds_nothing_serious_on_the_page_in_light_in_the_dark_and_where_it_is_narrow(hand):
     assert {"what-serves", "release", "versions", "confirm", "hostile", "narrow", "tab"} <= hand["faults"].keys()
     assert [found for found in hand["faults"].values() if found] == []

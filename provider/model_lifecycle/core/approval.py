@@ -11,7 +11,7 @@ from typing import Any
 from model_lifecycle.core.differences import file_differences, metric_differences, signature_differences
 from model_lifecycle.core.manifest import Manifest
 from model_lifecycle.core.models import ModelVersion
-from model_lifecycle.core.telling import EVALUATED_TAG, MONITORED_TAG, noted
+from model_lifecycle.core.telling import DRIFT_TAG, EVALUATED_TAG, MONITORED_TAG, noted
 
 APPROVED, REJECTED = "approved", "rejected by a person"
 """The marks of ledger entries that hold a decision."""
@@ -86,7 +86,8 @@ def _rows(new: Side, old: Side | None) -> Iterable[list[Any]]:
     yield ["data of", new.fact("data_interval") or "unknown", old.fact("data_interval") if old else "", ""]
     digests = [" ".join(one[:12] for one in side.fact("training_data").split()) if side else "" for side in (new, old)]
     yield ["training data (SHA-256)", digests[0] or "unknown", digests[1], ""]
-    yield ["drift", new.version.tags.get("drift", "no report"), old.version.tags.get("drift", "") if old else "", ""]
+    drift = [side.version.tags.get(DRIFT_TAG, none) if side else "" for side, none in ((new, "no report"), (old, ""))]
+    yield ["drift", *drift, ""]
 
 
 def _metrics(new: Side, old: Side | None) -> Iterable[list[Any]]:

@@ -26,6 +26,8 @@ MOST = 100
 """Measurements or looks of one entry."""
 MONITORED_TAG, EVALUATED_TAG = "model_lifecycle.monitored", "model_lifecycle.evaluated"
 """On a version: what a monitor, or an evaluation, last found of it; see :func:`noted`."""
+DRIFT_TAG, REPORT_TAG = "drift", "drift_report"
+"""On a version: what its newest drift report found, in words, and where the report is read."""
 WELL, LOOK, SICK, UNKNOWN = "well", "look", "sick", "unknown"
 """How an endpoint is: nothing to do, somebody should look, callers are or may be harmed, nobody can tell."""
 Json = dict[str, Any]

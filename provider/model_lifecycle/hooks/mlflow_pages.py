@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 
 from model_lifecycle.core.errors import Invalid, ModelLifecycleError, NotFound
 from model_lifecycle.core.models import CHAMPION, ModelVersion
-from model_lifecycle.core.telling import EVALUATED_TAG, MONITORED_TAG, noted, text
+from model_lifecycle.core.telling import DRIFT_TAG, EVALUATED_TAG, MONITORED_TAG, REPORT_TAG, noted, text
 from model_lifecycle.hooks.mlflow import API, MlflowHook
 from model_lifecycle.hooks.mlflow_answers import translated, version_of
 
@@ -25,7 +25,7 @@ MOST = 50
 """Metrics of a run, and tags of a version."""
 KEEP, RUNS = 60.0, 2000
 """Seconds that the metrics of a run are known for, and how many runs."""
-REPORT_TAG, FOUND_TAG, OWN = "drift_report", "drift", "model_lifecycle."
+OWN = "model_lifecycle."
 SIZE_TAG = f"{OWN}size"
 Json = dict[str, Any]
 Runs = dict[str, tuple[float, dict[str, float]]]
@@ -165,10 +165,10 @@ def _aliases(model: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def _drift(tags: Mapping[str, str]) -> Json | None:
-    if REPORT_TAG not in tags and FOUND_TAG not in tags:
+    if REPORT_TAG not in tags and DRIFT_TAG not in tags:
         return None
     page = tags.get(REPORT_TAG, "")
-    return {"found": text(tags.get(FOUND_TAG, "")), "page": page if is_web_address(page) else None}
+    return {"found": text(tags.get(DRIFT_TAG, "")), "page": page if is_web_address(page) else None}
 
 
 def is_web_address(address: str) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperatorLink
 
 from model_lifecycle.core.errors import ModelLifecycleError
+from model_lifecycle.core.telling import DRIFT_TAG, REPORT_TAG
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 DRIFT_REPORT_URL = "drift_report_url"
 """The XCom key under which an operator leaves the address of its report."""
 
-REPORT_TAG = "drift_report"
-FOUND_TAG = "drift"
 LONGEST_REASON = 500
 FOLDER = "drift_reports"
 
@@ -106,7 +105,7 @@ def log_report(registry: ModelRegistryHook, version: ModelVersion, report: Mappi
             version.name, version.version, f"{folder}/drift_report.json", data, "application/json"
         )
         as_page = registry.attach_file(version.name, version.version, f"{folder}/drift_report.html", html, "text/html")
-        registry.set_tags(version.name, version.version, {REPORT_TAG: as_page, FOUND_TAG: _found(report)})
+        registry.set_tags(version.name, version.version, {REPORT_TAG: as_page, DRIFT_TAG: _found(report)})
     except ModelLifecycleError as error:
         log.warning("The drift report of %s was not filed: %s", version.uri, error)
         return {"page": None, "json": None, "bytes": len(html), "problem": str(error)}

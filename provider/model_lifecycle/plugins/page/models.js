@@ -1,203 +1,40 @@
 // The Models page inside Airflow: what serves where, since when, is it well, and what to press to go back.
 //
-// One module as it is written, on the React, React Router and Chakra UI that Airflow's own page has loaded. Every text
+// Modules as they are written, on the React, React Router and Chakra UI that Airflow's own page has loaded. Every text
 // that comes from a server is given to React as text, and a link only leads to http or https. Airflow before 3.2 shares
 // no Chakra UI; there plain.js takes its place.
 
+import { call, core, runPath, pagePath, asking, useAsked, AIRFLOW, PAUSE, FORGOTTEN } from "./asking.js";
+import {
+  Check,
+  Drift,
+  Evaluated,
+  Facts,
+  Health,
+  LINES,
+  Measurements,
+  Metrics,
+  Moment,
+  Out,
+  Plots,
+  Problems,
+  Rows,
+  State,
+  Traffic,
+  Verdict,
+  Waiting,
+  moved,
+  size,
+  who,
+} from "./parts.js";
 import * as plain from "./plain.js";
 
-const { useCallback, useEffect, useRef, useState } = globalThis.React;
+const { useEffect, useRef, useState } = globalThis.React;
 const { useSearchParams } = globalThis.ReactRouterDOM;
-const { Badge, Box, Button, Dialog, Flex, Heading, Input, Link, Portal, Spinner, Table, Text, Textarea } =
-  globalThis.ChakraUI ?? plain;
+const { Badge, Box, Button, Dialog, Flex, Heading, Input, Link, Portal, Text, Textarea } = globalThis.ChakraUI ?? plain;
 
 const h = globalThis.React.createElement;
-const API = new URL("api/", import.meta.url);
-const AIRFLOW = document.baseURI;
-const PAUSE = 10000;
-// The API gives an answer again for two seconds.
-const FORGOTTEN = 2500;
-const LINES = { whiteSpace: "pre-wrap", overflowWrap: "anywhere" };
-const CELL = { whiteSpace: "pre-wrap", overflowWrap: "break-word", maxWidth: "30rem" };
-
-async function call(path, params = {}, body = undefined) {
-  const url = new URL(path, API);
-  for (const [name, value] of Object.entries(params)) {
-    if (value !== undefined && value !== null && value !== "") url.searchParams.set(name, value);
-  }
-  const options = { credentials: "same-origin", headers: { Accept: "application/json" } };
-  if (body !== undefined) {
-    options.method = "POST";
-    options.body = JSON.stringify(body);
-    options.headers = { ...options.headers, "Content-Type": "application/json", "X-Model-Lifecycle": "1" };
-  }
-  const answer = await fetch(url, options);
-  const told = await answer.json().catch(() => ({}));
-  if (answer.ok) return told;
-  if (answer.status === 401) throw new Error("You are no longer logged in: load the page again.");
-  const detail = typeof told.detail === "string" ? told.detail : "the question was refused";
-  throw new Error(answer.status === 403 ? `You may not do this (${detail}).` : detail);
-}
-
-// What core tells of its own accord, with its own permissions; null for who may not know.
-async function core(path) {
-  const answer = await fetch(new URL(`api/v2/${path}`, AIRFLOW), { credentials: "same-origin" });
-  return answer.ok ? answer.json() : null;
-}
-
-const runPath = (dag, run) => `dags/${encodeURIComponent(dag)}/runs/${encodeURIComponent(run)}`;
-const pagePath = (asked) => new URL(`plugin/models?${new URLSearchParams(asked)}`, AIRFLOW).href;
-// Everything on the page asks again, as soon as a press has changed something.
-const asking = new Set();
-
-// Asks now, again every few seconds while the page is seen, and whenever what is asked for changes.
-function useAsked(path, params, pause = PAUSE) {
-  const [found, setFound] = useState({ told: null, error: "" });
-  const key = JSON.stringify([path, params]);
-  const ask = useCallback(() => {
-    let wanted = true;
-    if (path === null) return () => {};
-    call(path, params).then(
-      (told) => wanted && setFound({ key, told, error: "" }),
-      (error) => wanted && setFound((before) => ({ ...before, error: error.message })),
-    );
-    return () => {
-      wanted = false;
-    };
-  }, [key]);
-  useEffect(() => {
-    let forget = ask();
-    const again = () => {
-      if (!document.hidden) {
-        forget();
-        forget = ask();
-      }
-    };
-    const timer = setInterval(again, pause);
-    asking.add(again);
-    return () => {
-      asking.delete(again);
-      clearInterval(timer);
-      forget();
-    };
-  }, [ask, pause]);
-  return { told: found.key === key ? found.told : null, error: found.error };
-}
-
-function since(moment) {
-  const seconds = Math.max(0, (Date.now() - new Date(moment).getTime()) / 1000);
-  for (const [unit, length] of [["day", 86400], ["hour", 3600], ["minute", 60]]) {
-    const count = Math.floor(seconds / length);
-    if (count >= 1) return `${count} ${unit}${count > 1 ? "s" : ""} ago`;
-  }
-  return "just now";
-}
-
-function Moment({ at }) {
-  const moment = new Date(at);
-  const told = `${moment.toISOString().slice(0, 16).replace("T", " ")} UTC`;
-  return h("time", { dateTime: moment.toISOString(), title: moment.toLocaleString() }, `${since(moment)} (${told})`);
-}
-
-const safe = (address) => (typeof address === "string" && /^https?:\/\//i.test(address) ? address : null);
-
-function Out({ to, children }) {
-  const href = safe(to);
-  if (href === null) return null;
-  return h(Link, { href, target: "_blank", rel: "noopener noreferrer", textDecoration: "underline" }, children);
-}
-
-function Problems({ problems }) {
-  if (problems.length === 0) return null;
-  return h(
-    Box,
-    { role: "alert", borderWidth: 1, borderColor: "red.solid", rounded: "md", p: 3, mb: 4, bg: "bg.subtle", css: LINES },
-    h(Text, { fontWeight: "bold" }, "Not everything could be read"),
-    problems.map((problem) => h(Text, { key: problem }, problem)),
-  );
-}
-
-const WORDS = {
-  well: { color: "green", sign: "✓", said: "Well" },
-  look: { color: "yellow", sign: "!", said: "Look" },
-  sick: { color: "red", sign: "✗", said: "Sick" },
-  unknown: { color: "gray", sign: "?", said: "Unknown" },
-};
-
-function Health({ health }) {
-  const word = WORDS[health.word] ?? WORDS.unknown;
-  return h(
-    Box,
-    null,
-    h(
-      Badge,
-      { colorPalette: word.color, variant: "surface", size: "lg" },
-      h("span", { "aria-hidden": true }, word.sign),
-      ` ${word.said}`,
-    ),
-    health.reasons.map((reason) => h(Text, { key: reason, fontSize: "sm", mt: 1, css: LINES }, reason)),
-  );
-}
-
-function Verdict({ verdict }) {
-  const color = { PASS: "green", FAIL: "red", ERROR: "red" }[verdict] ?? "yellow";
-  return h(Badge, { colorPalette: color, variant: "surface" }, verdict);
-}
-
-const STATES = { SUCCEEDED: "green", ROLLED_BACK: "orange", ROLLBACK_FAILED: "red", REJECTED: "orange" };
-
-function State({ state }) {
-  return h(Badge, { colorPalette: STATES[state] ?? "blue", variant: "surface" }, state.replaceAll("_", " ").toLowerCase());
-}
-
-// Shares of traffic as one bar; the words beside it say the same.
-function Traffic({ traffic }) {
-  const shares = Object.entries(traffic ?? {}).filter(([, share]) => share > 0);
-  if (traffic === null) return h(Text, null, "Live traffic: cannot be read");
-  if (shares.length === 0) return h(Text, null, "Live traffic: nobody answers");
-  const told = shares.map(([version, share]) => `${share} % to version ${version}`).join(", ");
-  let left = 0;
-  const bars = shares.map(([version, share], place) => {
-    const x = left;
-    left += share;
-    return h("rect", { key: version, x, y: 0, width: share, height: 6, fill: "currentColor", opacity: 1 - 0.55 * place });
-  });
-  return h(
-    Box,
-    null,
-    h(Text, null, `Live traffic: ${told}`),
-    h(
-      Box,
-      { color: "blue.solid", mt: 1, maxW: "20rem" },
-      h("svg", { viewBox: "0 0 100 6", width: "100%", height: 8, preserveAspectRatio: "none", "aria-hidden": true }, bars),
-    ),
-  );
-}
-
-// A run that a schedule or an asset started has no user.
-function who(actor) {
-  if (!actor.dag) return actor.user ?? "nobody known";
-  return actor.user ? `${actor.user}, in ${actor.dag}` : actor.dag;
-}
-
-const moved = (release) =>
-  release.from === null || release.from === release.to ? `version ${release.to}` : `version ${release.from} → ${release.to}`;
-
-function Check({ check }) {
-  if (!check) return null;
-  return h(Text, { mt: 2, fontSize: "sm" }, "Last check ", h(Verdict, { verdict: check.verdict }), " ", h(Moment, { at: check.at }));
-}
-
-function Evaluated({ found }) {
-  if (!found) return null;
-  const against = found.champion || "a constant prediction";
-  return h(Text, { mt: 2, fontSize: "sm", css: LINES }, `Evaluated against ${against} `, h(Verdict, { verdict: found.verdict }), ` ${found.reason}`);
-}
-
-function Drift({ drift }) {
-  if (!drift) return null;
-  return h(Text, { mt: 2, fontSize: "sm", css: LINES }, `Drift ${drift.found} `, h(Out, { to: drift.page }, "Drift report"));
-}
+const SHOWN = 25;
 
 const NEEDS = "You may look at this page, and not start the DAG that does this.";
 
@@ -264,8 +101,9 @@ function Endpoint({ row, me, open, press }) {
 }
 
 function Endpoints({ params, open, me, press }) {
+  const q = params.get("q");
   const offset = Number(params.get("offset") ?? 0);
-  const { told, error } = useAsked("endpoints", { q: params.get("q"), offset, limit: 25 });
+  const { told, error } = useAsked("endpoints", { q, offset, limit: SHOWN });
   if (told === null) return h(Waiting, { error });
   const { endpoints, total } = told;
   return h(
@@ -277,14 +115,10 @@ function Endpoints({ params, open, me, press }) {
     h(
       Flex,
       { gap: 2 },
-      offset > 0 && h(Button, { variant: "outline", onClick: () => open({ offset: Math.max(0, offset - 25) }) }, "Before"),
-      offset + 25 < total && h(Button, { variant: "outline", onClick: () => open({ offset: offset + 25 }) }, "Next"),
+      offset > 0 && h(Button, { variant: "outline", onClick: () => open({ q, offset: Math.max(0, offset - SHOWN) }) }, "Before"),
+      offset + SHOWN < total && h(Button, { variant: "outline", onClick: () => open({ q, offset: offset + SHOWN }) }, "Next"),
     ),
   );
-}
-
-function Waiting({ error }) {
-  return error ? h(Problems, { problems: [error] }) : h(Flex, { role: "status", gap: 2, p: 4 }, h(Spinner), "Reading…");
 }
 
 const RELEASE = ["When", "What", "State", "Who", "Why"];
@@ -298,7 +132,7 @@ function releaseRow(one) {
 
 function Releases({ params, open }) {
   const endpoint = params.get("endpoint");
-  const { told, error } = useAsked("releases", { endpoint, before: params.get("before"), limit: 25 });
+  const { told, error } = useAsked("releases", { endpoint, before: params.get("before"), limit: SHOWN });
   if (told === null) return h(Waiting, { error });
   return h(
     Box,
@@ -308,105 +142,6 @@ function Releases({ params, open }) {
     h(Rows, { name: `Releases of ${endpoint}`, names: RELEASE, rows: told.releases.map(releaseRow) }),
     told.next !== null && h(Button, { mt: 3, variant: "outline", onClick: () => open({ endpoint, before: told.next }) }, "Older"),
   );
-}
-
-// A number over the looks of one entry: the candidate as a line, what served beside it dashed.
-function Plot({ title, looks, of, format }) {
-  const candidate = looks.map((look) => of(look, 0));
-  const baseline = looks.map((look) => of(look, 1));
-  const known = [...candidate, ...baseline].filter((value) => value !== null && value !== undefined);
-  if (known.length === 0) return null;
-  const most = Math.max(...known, 0);
-  const top = most || 1;
-  const x = (place) => (looks.length === 1 ? 110 : 8 + (place * 204) / (looks.length - 1));
-  const y = (value) => 62 - (54 * value) / top;
-  const points = (values) =>
-    values.map((value, place) => [value, place]).filter(([value]) => value !== null && value !== undefined);
-  const line = (values, dash, name, color) => {
-    const at = points(values);
-    if (at.length === 0) return null;
-    const path = at.map(([value, place]) => `${x(place).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
-    return h(
-      "g",
-      { key: name, style: { color } },
-      h("polyline", { points: path, fill: "none", stroke: "currentColor", strokeWidth: 2, strokeDasharray: dash }),
-      at.map(([value, place]) => h("circle", { key: place, cx: x(place), cy: y(value), r: 2, fill: "currentColor" })),
-    );
-  };
-  const last = (values) => points(values).at(-1)?.[0];
-  const told = (values) => (last(values) === undefined ? "no value" : format(last(values)));
-  const label = `${title}: at last the candidate ${told(candidate)}, beside it ${told(baseline)}; at most ${format(most)}`;
-  return h(
-    Box,
-    { as: "figure", w: "17rem", maxW: "100%" },
-    h(Text, { as: "figcaption", fontSize: "xs", css: LINES }, `${title} (at most ${format(most)})`),
-    h(
-      "svg",
-      { viewBox: "0 0 220 70", width: "100%", role: "img", "aria-label": label },
-      h("line", { x1: 4, x2: 216, y1: 62, y2: 62, stroke: "currentColor", opacity: 0.4 }),
-      line(baseline, "5 4", "baseline", "var(--chakra-colors-fg-muted, gray)"),
-      line(candidate, undefined, "candidate", "var(--chakra-colors-blue-solid, #3b82f6)"),
-    ),
-    h(Text, { fontSize: "xs", color: "fg.muted" }, `— candidate ${told(candidate)}`, last(baseline) === undefined ? "" : `   - - beside it ${told(baseline)}`),
-  );
-}
-
-const short = (value) => (Math.abs(value) >= 1000 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(3))));
-const percent = (value) => `${short(value * 100)} %`;
-const seconds = (value) => (value < 1 ? `${short(value * 1000)} ms` : `${short(value)} s`);
-
-function Plots({ looks }) {
-  if (looks.length === 0) return null;
-  const side = (look, place) => (place === 0 ? look.candidate : look.baseline);
-  const asked = [...new Set(looks.flatMap((look) => Object.keys(look.answers)))];
-  return h(
-    Flex,
-    { wrap: "wrap", gap: 4, mt: 2 },
-    h(Plot, { title: "Requests", looks, of: (look, place) => side(look, place)?.requests, format: short }),
-    h(Plot, { title: "Errors", looks, of: (look, place) => side(look, place)?.errors, format: percent }),
-    h(Plot, { title: "95 % are answered within", looks, of: (look, place) => side(look, place)?.p95, format: seconds }),
-    asked.map((name) =>
-      h(Plot, { key: name, title: name, looks, of: (look, place) => look.answers[name]?.[place], format: short }),
-    ),
-  );
-}
-
-// A table that is moved sideways, by keyboard too, where the window is narrow.
-function Rows({ name, names, rows }) {
-  return h(
-    Box,
-    { overflowX: "auto", mt: 2, tabIndex: 0, role: "region", "aria-label": name },
-    h(
-      Table.Root,
-      { size: "sm" },
-      h(Table.Header, null, h(Table.Row, null, names.map((one) => h(Table.ColumnHeader, { key: one }, one)))),
-      h(
-        Table.Body,
-        null,
-        rows.map(({ key, cells }) =>
-          h(
-            Table.Row,
-            { key },
-            cells.map((cell, place) => h(Table.Cell, { key: place, css: CELL }, cell)),
-          ),
-        ),
-      ),
-    ),
-  );
-}
-
-function Measurements({ rows, name }) {
-  if (rows.length === 0) return null;
-  const number = (value) => (value === null ? "–" : short(value));
-  const told = (row) => [
-    row.check,
-    h(Verdict, { verdict: row.verdict }),
-    number(row.value),
-    number(row.samples),
-    row.critical ? row.reason : `(does not decide) ${row.reason}`,
-  ];
-  const names = ["Check", "Verdict", "Value", "Samples", "Why"];
-  return h(Rows, { name, names, rows: rows.map((row, place) => ({ key: place, cells: told(row) })) });
 }
 
 function Timeline({ params }) {
@@ -467,7 +202,8 @@ function Timeline({ params }) {
 }
 
 function Models({ params, open }) {
-  const { told, error } = useAsked("models", { q: params.get("q"), page: params.get("page"), limit: 25 });
+  const q = params.get("q");
+  const { told, error } = useAsked("models", { q, page: params.get("page"), limit: SHOWN });
   if (told === null) return h(Waiting, { error });
   return h(
     Box,
@@ -487,42 +223,13 @@ function Models({ params, open }) {
         h(Out, { to: one.url }, "MLflow"),
       ),
     ),
-    told.next !== null && h(Button, { mt: 3, variant: "outline", onClick: () => open({ view: "models", page: told.next }) }, "Next"),
+    told.next !== null && h(Button, { mt: 3, variant: "outline", onClick: () => open({ view: "models", q, page: told.next }) }, "Next"),
   );
-}
-
-const size = (bytes) => {
-  const power = bytes > 0 ? Math.min(4, Math.floor(Math.log(bytes) / Math.log(1024))) : 0;
-  return `${short(bytes / 1024 ** power)} ${["B", "KiB", "MiB", "GiB", "TiB"][power]}`;
-};
-
-function Facts({ title, values }) {
-  const rows = Object.entries(values);
-  if (rows.length === 0) return null;
-  return h(
-    Box,
-    { as: "details", mt: 2 },
-    h("summary", { style: { cursor: "pointer" } }, `${title} (${rows.length})`),
-    h(Box, { as: "ul", ps: 4 }, rows.map(([name, value]) => h(Text, { as: "li", key: name, fontSize: "sm", css: LINES }, `${name}: ${value}`))),
-  );
-}
-
-const signed = (value) => `${value > 0 ? "+" : value < 0 ? "−" : ""}${short(Math.abs(value))}`;
-
-function Metrics({ version, rows, champion }) {
-  if (rows.length === 0) return null;
-  const names = ["Metric", `Version ${version}`, ...(champion === null ? [] : [`Champion, version ${champion}`, "Difference"])];
-  const told = (metric) => [
-    metric.name,
-    short(metric.value),
-    ...(champion === null ? [] : [metric.champion === null ? "–" : short(metric.champion), metric.difference === null ? "–" : signed(metric.difference)]),
-  ];
-  return h(Rows, { name: `Metrics of version ${version}`, names, rows: rows.map((metric) => ({ key: metric.name, cells: told(metric) })) });
 }
 
 function Versions({ params, open, me, promote }) {
   const model = params.get("model");
-  const { told, error } = useAsked("versions", { model, page: params.get("page"), limit: 25 });
+  const { told, error } = useAsked("versions", { model, page: params.get("page"), limit: SHOWN });
   if (told === null) return h(Waiting, { error });
   const may = me?.may.promote === true;
   return h(
@@ -685,15 +392,15 @@ function Questions({ dag = "~", run = "~" }) {
 
 // Beside the tasks of a DAG run: what that run did to models.
 function RunTab({ dag, run }) {
-  const [since, setSince] = useState(null);
+  const [start, setStart] = useState(null);
   const [problem, setProblem] = useState("");
   useEffect(() => {
     core(`dags/${encodeURIComponent(dag)}/dagRuns/${encodeURIComponent(run)}`).then(
-      (told) => (told ? setSince(told.start_date ?? told.queued_at ?? told.run_after) : setProblem("You may not look at this DAG run.")),
+      (told) => (told ? setStart(told.start_date ?? told.queued_at ?? told.run_after) : setProblem("You may not look at this DAG run.")),
       (error) => setProblem(error.message),
     );
   }, [dag, run]);
-  const { told, error } = useAsked(since && "run", { dag, run, since });
+  const { told, error } = useAsked(start && "run", { dag, run, since: start });
   if (told === null) return h(Waiting, { error: problem || error });
   const { releases, versions } = told;
   return h(
@@ -727,7 +434,7 @@ function ModelsPage() {
   const [params, setParams] = useSearchParams();
   const [wanted, setWanted] = useState(null);
   const { told: me } = useAsked("me", {}, 60000);
-  const open = (next) => setParams(Object.fromEntries(Object.entries(next).map(([name, value]) => [name, String(value)])));
+  const open = (next) => setParams(Object.entries(next).flatMap(([name, value]) => (value ? [[name, String(value)]] : [])));
   const inModels = params.get("view") === "models";
   const press = (row) => {
     const left = row.release?.over && row.serving ? `, version ${row.serving.version},` : "";
@@ -764,7 +471,7 @@ function ModelsPage() {
       h(Flex, { as: "nav", "aria-label": "Models", gap: 2 }, tab("What serves", !inModels, {}), tab("All models", inModels, { view: "models" })),
       deep
         ? h(Button, { size: "sm", variant: "ghost", onClick: () => open(up) }, "← Back")
-        : h(Search, { key: inModels, value: params.get("q") ?? "", change: (q) => open({ ...(inModels ? { view: "models" } : {}), ...(q ? { q } : {}) }) }),
+        : h(Search, { key: inModels, value: params.get("q") ?? "", change: (q) => open({ view: inModels && "models", q }) }),
     ),
     !deep && h(Questions),
     h(view, { ...shared, key: params.toString() }),
