@@ -137,7 +137,7 @@ class World:
         return chosen
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def world(
     tmp_path_factory: pytest.TempPathFactory, scorer_server: ScorerServer, pushgateway_server: Pushgateway
 ) -> Iterator[World]:
