@@ -200,15 +200,32 @@ def test_a_worker_that_is_told_to_stop_ends_what_it_does(airflow, api, composed,
 
 
 @pytest.mark.soak
-def test_a_task_that_is_told_to_stop_puts_back_what_it_began(airflow, api, composed, load):
+def test_what_a_machine_that_stops_had_begun_goes_on(airflow, api, composed, load):
     api.unpause(CANARY)
     run = api.trigger(CANARY, {**FORM, "model": composed.model, "reason": "all processes are told to stop"})
     come_to(composed, "JUDGING 0")
     victim = working(airflow)
     for pid in session_members(airflow.native.servers[victim].pid):
         os.kill(pid, signal.SIGTERM)
-    print(ended(api, run, composed)[1])
+    state, story = ended(api, run, composed)
+    print(story)
     airflow.wait_dead(victim)
+    load.end()
+    load.assert_right()
+    assert state == "success", story
+    assert composed.serving.traffic(composed.model) == {2: 100}
+    assert [release.state for release in deploys(composed)] == [State.SUCCEEDED]
+
+
+@pytest.mark.soak
+def test_what_a_person_stops_is_put_back(airflow, api, composed, load):
+    api.unpause(CANARY)
+    run = api.trigger(CANARY, {**FORM, "model": composed.model, "reason": "somebody thinks better of it"})
+    come_to(composed, "JUDGING 0")
+    working(airflow)
+    api.mark_failed(CANARY, run, "candidate")
+    print(ended(api, run, composed)[1])
+    wait_until(lambda: deploys(composed)[0].state.terminal, 60, lambda: "nobody ended the release")
     load.end()
     load.assert_right()
     assert composed.serving.traffic(composed.model) == {1: 100}

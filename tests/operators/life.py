@@ -34,6 +34,8 @@ def context(task_id: str = "task", run_id: str = "run-1", try_number: int = 1) -
         task_id=task_id,
         map_index=-1,
         try_number=try_number,
+        max_tries=1,
+        get_task_states=lambda *_, **__: {run_id: {task_id: "failed"}},
         log_url="http://127.0.0.1/dags/life",
         xcom_push=lambda key, value: pushed.update({key: value}),
         pushed=pushed,

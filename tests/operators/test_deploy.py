@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowTaskTimeout, TaskDeferred
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from model_lifecycle.core.models import ModelUri
@@ -205,6 +205,55 @@ def test_a_task_that_is_stopped_undoes_what_it_had_begun(life: Life):
     generation = life.ledger.generation()
     task.on_kill()
     assert life.ledger.generation() == generation
+
+
+def states(known: Any, told: Any) -> None:
+    """Let Airflow tell this of the task's state."""
+    known["ti"].get_task_states = lambda *_, **__: {"run-2": {"deploy": told}}
+
+
+def test_a_task_whose_machine_stops_leaves_what_it_had_begun_to_its_next_try(life: Life):
+    task, known = waiting(life)
+    states(known, "running")
+    task.on_kill()
+    assert (life.newest().state, life.serving.traffic(life.model)) == (State.BAKING, {1: 50, 2: 50})
+
+
+@pytest.mark.parametrize("told", ["restarting", "success", None])
+def test_a_task_that_somebody_clears_or_marks_undoes_what_it_had_begun(life: Life, told: str | None):
+    task, known = waiting(life)
+    states(known, told)
+    task.on_kill()
+    assert life.newest().state is State.ROLLED_BACK
+
+
+def test_a_machine_that_stops_in_the_last_try_leaves_nothing_begun(life: Life):
+    task, known = waiting(life)
+    states(known, "running")
+    known["ti"].try_number = 2
+    task.on_kill()
+    assert life.newest().state is State.ROLLED_BACK
+
+
+def test_a_task_that_takes_too_long_undoes_what_it_had_begun(life: Life):
+    task, known = waiting(life)
+    states(known, "running")
+    try:
+        raise AirflowTaskTimeout("too long")
+    except AirflowTaskTimeout:
+        task.on_kill()
+    assert life.newest().state is State.ROLLED_BACK
+
+
+def test_a_task_whose_state_nobody_tells_undoes_what_it_had_begun(life: Life):
+    task, known = waiting(life)
+
+    def away(*_: Any, **__: Any) -> Any:
+        raise ConnectionError("the API server is away")
+
+    known["ti"].get_task_states = away
+    task.on_kill()
+    assert life.newest().state is State.ROLLED_BACK
 
 
 def test_a_task_that_is_stopped_before_it_began_or_whose_release_is_over_changes_nothing(life: Life):

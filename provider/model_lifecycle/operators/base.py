@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from abc import abstractmethod
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, ClassVar
 
-from airflow.providers.common.compat.sdk import AirflowFailException, conf
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowTaskTimeout, conf
 from airflow.sdk import BaseOperator, BaseOperatorLink, Context
 
 from model_lifecycle.assets.model import MODEL_EVENTS
@@ -18,6 +20,7 @@ from model_lifecycle.operators.links import DashboardLink, EndpointLink, ModelVe
 from model_lifecycle.stores.base import ModelStore
 
 SECTION = "model_lifecycle"
+log = logging.getLogger(__name__)
 
 
 class ModelLifecycleOperator(BaseOperator):
@@ -115,6 +118,24 @@ def actor(context: Context) -> dict[str, str]:
         "user": getattr(run, "triggering_user_name", None),
     }
     return {name: str(value) for name, value in known.items() if value is not None and value != -1}
+
+
+def goes_on(context: Context) -> bool:
+    """Whether another try will go on with a task that is told to stop: its machine stops it, and no person.
+
+    A person's stop changes the state of the task before the task hears of it; that of a machine (a pod is evicted, a
+    node is drained) does not. An execution timeout is told within the task. Where Airflow does not answer,
+    nobody is counted on.
+    """
+    ti = context["ti"]
+    if isinstance(sys.exception(), AirflowTaskTimeout) or ti.try_number > ti.max_tries:
+        return False
+    try:
+        states = ti.get_task_states(ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index)
+    except Exception:  # whatever it is: what was begun is undone
+        log.exception("Airflow does not tell whether this task is still wanted")
+        return False
+    return {str(state) for state in states.get(ti.run_id, {}).values()} == {"running"}
 
 
 def task_key(context: Context) -> str:

@@ -18,7 +18,7 @@ from model_lifecycle.core.plan import Change, Served
 from model_lifecycle.core.release import Release
 from model_lifecycle.core.strategy import MARGIN, Strategy
 from model_lifecycle.hooks.metrics import metrics_connection
-from model_lifecycle.operators.base import ModelLifecycleOperator, actor, task_key
+from model_lifecycle.operators.base import ModelLifecycleOperator, actor, goes_on, task_key
 from model_lifecycle.operators.telling import tell_releases
 from model_lifecycle.releases.opening import open_rollout
 from model_lifecycle.releases.rollout import Rollout
@@ -129,8 +129,11 @@ class ReleaseOperator(ModelLifecycleOperator):
         return self.guarded(context, writer=writer, watched=(event or {}).get("watched"))
 
     def on_kill(self) -> None:
-        """Undo what this task had begun: nobody else will (Law 5)."""
+        """Undo what this task had begun, if nobody else goes on with it (Law 5)."""
         if self._context is None:
+            return
+        if goes_on(self._context):
+            self.log.warning("This machine stops; another try goes on with what this task had begun")
             return
         rollout, key = self.rollout(self._context), task_key(self._context)
         newest = rollout.ledger.newest()
