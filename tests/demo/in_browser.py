@@ -50,7 +50,7 @@ class Visit:
         self.look("question", "1 question waits for an answer", MAIN)
         self.browser.click("main a", "Answer in promote_with_approval")
         self.look("approval", "Spring is back")
-        self.browser.click("button", "Approve")
+        self.browser.click_answer("Approve")
         self.look("approved", "response successful")
         self.browser.open(f"dags/promote_with_approval/runs/{run_id}/plugin/run-models")
         self.look("tab", "promote, version", TAB)

@@ -269,6 +269,7 @@ def test_while_airflow_is_away_alertmanager_comes_again_and_then_it_acts_once(st
     print(f"Airflow came back after {stage.told(back)}, the run began {stage.told(run['queued_at'])}")
 
 
+@pytest.mark.soak
 def test_without_numbers_nothing_is_rolled_back(stage: Stage, life: Life, load: Load):
     """Prometheus away: the version fails, nobody can tell, and nothing acts on what nobody knows."""
     stage.prometheus.stop()

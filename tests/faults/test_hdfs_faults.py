@@ -114,7 +114,7 @@ def check_whole(cluster: Cluster, files: WebHdfs, source: tuple[Path, FileEntry]
 # Two DataNodes and one NameNode.
 
 
-@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("number", [0, pytest.param(1, marks=pytest.mark.soak)])
 def test_a_datanode_killed_during_an_upload_costs_only_time(
     pair: HdfsCluster, source: tuple[Path, FileEntry], number: int
 ) -> None:
@@ -144,6 +144,7 @@ def test_a_namenode_that_stays_away_is_an_honest_error(pair: HdfsCluster, source
     assert slowly.moved == 0
 
 
+@pytest.mark.soak
 def test_paused_datanodes_hold_nobody_for_ever(pair: HdfsCluster, source: tuple[Path, FileEntry]) -> None:
     def pause() -> None:
         for datanode in pair.datanodes:
@@ -178,7 +179,7 @@ def test_safe_mode_that_lasts_is_named_in_the_error(pair: HdfsCluster) -> None:
         pair.safe_mode(on=False)
 
 
-@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("number", [0, pytest.param(1, marks=pytest.mark.soak)])
 def test_a_datanode_killed_during_a_download_costs_only_time(
     pair: HdfsCluster, source: tuple[Path, FileEntry], tmp_path: Path, number: int
 ) -> None:
@@ -232,6 +233,7 @@ def test_what_a_killed_client_left_is_not_taken_for_the_file(
 # Two NameNodes.
 
 
+@pytest.mark.soak
 def test_a_graceful_failover_during_an_upload_costs_only_time(ha: HaCluster, source: tuple[Path, FileEntry]) -> None:
     active = ha.active()
     files = files_of(*ha.urls)

@@ -115,6 +115,7 @@ def test_nobody_notices_a_canary_a_rollback_and_another_release(loaded: Callable
     print(f"{name}: {load.told()}; rolled back in {back:.2f} s, a fresh deploy takes {fresh:.2f} s")
 
 
+@pytest.mark.soak
 def test_nobody_notices_a_shadow_whatever_it_does(loaded: Callable[..., Any]):
     life, load = loaded("scorer behind envoy")
     body = "next(asked) > 30 and 1 / 0; return rows.x + rows.y + 400"

@@ -109,7 +109,11 @@ def shown(server: Prometheus, expression: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("worse", "query"), [({"share": 0.5}, ERRORS), ({"seconds": 1.0}, SLOWNESS)], ids=["failing", "slow"]
+    ("worse", "query"),
+    [
+        pytest.param({"share": 0.5}, ERRORS, marks=pytest.mark.soak, id="failing"),
+        pytest.param({"seconds": 1.0}, SLOWNESS, id="slow"),
+    ],
 )
 def test_a_version_that_only_prometheus_sees_is_worse_goes_back(life: Life, load: Load, prometheus, worse, query):
     found = release(life, made(life, 2, **worse), query, strategy=PATIENT)
@@ -143,10 +147,15 @@ def test_prometheus_counts_for_an_endpoint_that_does_not(life: Life, load: Load,
 @pytest.mark.parametrize(
     ("fault", "cure", "word"),
     [
-        (Prometheus.kill, Prometheus.start, "the connection failed"),
-        (lambda server: server.signal(SIGSTOP), lambda server: server.signal(SIGCONT), "no answer"),
+        pytest.param(Prometheus.kill, Prometheus.start, "the connection failed", id="down"),
+        pytest.param(
+            lambda server: server.signal(SIGSTOP),
+            lambda server: server.signal(SIGCONT),
+            "no answer",
+            marks=pytest.mark.soak,
+            id="slow",
+        ),
     ],
-    ids=["down", "slow"],
 )
 def test_while_prometheus_is_away_nothing_is_promoted_or_rolled_back_and_the_verdict_says_so(
     life: Life, load: Load, prometheus: Prometheus, fault, cure, word

@@ -117,6 +117,7 @@ def test_the_evidence_of_every_look_is_in_the_ledger(routed: Life, load: Load):
     assert all(look["candidate"]["requests"] + look["baseline"]["requests"] for look in decided.evidence["looks"])
 
 
+@pytest.mark.soak
 def test_a_version_as_good_as_the_old_one_goes_all_the_way_with_the_shares_that_were_asked(routed: Life, load: Load):
     release = canary(routed, made(routed, 2))
     assert release.state is State.SUCCEEDED, release.reason
@@ -160,6 +161,7 @@ def test_a_version_that_dies_when_it_is_loaded_gets_no_traffic(
     load.assert_right()
 
 
+@pytest.mark.soak
 def test_without_callers_a_release_pauses_and_goes_back_when_the_pause_is_over(routed: Life):
     routed.deploy(made(routed, 1))
     release = canary(routed, made(routed, 2))

@@ -335,6 +335,7 @@ def test_two_processes_change_the_list_at_once_and_none_is_forgotten(bench: Benc
     assert [settled(bench.hook, model, 1) for model in models] == [VersionState.READY] * 2
 
 
+@pytest.mark.soak
 def test_moving_the_label_under_load_fails_no_request(bench: Bench) -> None:
     bench.bring(1)
     bench.bring(2)

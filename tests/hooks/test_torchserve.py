@@ -47,6 +47,7 @@ class TestTorchServe(ServingContract):
         return publisher(tmp_path / "store", torchscript)
 
 
+@pytest.mark.soak
 class TestTorchServeBehindHaproxy(TestTorchServe):
     @pytest.fixture
     def new_hook(

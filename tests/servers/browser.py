@@ -96,6 +96,16 @@ class Browser:
         """Click as soon as it can be, which what covers it may delay."""
         self.until(lambda: (self.one(selector, text).click(), True)[1], f"{selector} {text}")
 
+    def click_answer(self, text: str) -> None:
+        """Answer a question of Airflow's; a page opened while the task looks for an answer has to be loaded again."""
+        for _ in range(5):
+            try:
+                WebDriverWait(self.driver, 5).until(lambda _: self.one("button", text).is_enabled())
+                return self.click("button", text)
+            except TimeoutException:
+                self.driver.refresh()
+        raise AssertionError(f"{text} stays grey on {self.driver.current_url}")
+
     def type(self, selector: str, text: str) -> None:
         self.one(selector).send_keys(text)
 

@@ -108,7 +108,7 @@ class HaCluster(Cluster):
             "dfs.ha.fencing.methods": "shell(/bin/true)",
             "dfs.ha.tail-edits.period": 1,
             # A standby that starts again stays in safe mode until it has read what the active one goes on writing.
-            "dfs.ha.log-roll.period": 5,
+            "dfs.ha.tail-edits.in-progress": True,
             "dfs.namenode.shared.edits.dir": f"qjournal://127.0.0.1:{self.ports['jn.rpc']}/ns1",
             "dfs.journalnode.edits.dir": f"{self.folder}/jn",
             "dfs.journalnode.rpc-address": f"127.0.0.1:{self.ports['jn.rpc']}",
