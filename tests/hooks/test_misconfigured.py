@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -96,7 +96,15 @@ def ask(misled: MisledServer, silent: int, monkeypatch: pytest.MonkeyPatch) -> A
     return ask
 
 
-@pytest.mark.parametrize("mistake", MISTAKES)
+UNREAD = {"bad extra", "list"}
+"""Of these Airflow 3.1 says itself that there is no such connection."""
+
+
+def told_since(mistakes: Iterable[str]) -> list[Any]:
+    return [pytest.param(one, marks=pytest.mark.since("3.2")) if one in UNREAD else one for one in mistakes]
+
+
+@pytest.mark.parametrize("mistake", told_since(MISTAKES))
 @pytest.mark.parametrize("kind", BY_HTTP)
 def test_each_mistake_is_told_with_its_cause_and_what_to_do(ask: Ask, kind: str, mistake: str) -> None:
     fields, cause, hint = MISTAKES[mistake]
@@ -143,7 +151,7 @@ def test_a_missing_folder_of_an_extra_is_told(ask: Ask, scorer_server: Any, tmp_
 WEBHDFS = ["name", "refused", "unknown CA", "expired", "host", "client", "page", "silence", "bad extra", "no host"]
 
 
-@pytest.mark.parametrize("mistake", WEBHDFS)
+@pytest.mark.parametrize("mistake", told_since(WEBHDFS))
 def test_of_hdfs_too(ask: Ask, mistake: str) -> None:
     fields, cause, hint = MISTAKES[mistake]
     secure = {"use_ssl": True} if str(fields["host"]).startswith("https") else {}

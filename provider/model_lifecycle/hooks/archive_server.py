@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import attrs
-
 from model_lifecycle.core.errors import Invalid, NotFound
 from model_lifecycle.core.names import check_name
+from model_lifecycle.hooks.extras import changed
 from model_lifecycle.hooks.model_archive import archive_name, stage_archive
 from model_lifecycle.hooks.serving import Answer, Columns, RoutableHook, VersionState
 from model_lifecycle.hooks.session import ConnectionSession
@@ -57,7 +56,7 @@ class ArchiveServer(RoutableHook):
         parts = urlsplit(self.session.url)
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
         url = self.connection.extra_dejson.get("management") or f"{parts.scheme}://{host}:{MANAGEMENT_PORT}"
-        return ConnectionSession(attrs.evolve(self.connection, host=str(url), port=None))
+        return ConnectionSession(changed(self.connection, host=str(url), port=None))
 
     def get_conn(self) -> ConnectionSession:
         """The HTTP session on the inference API."""

@@ -27,3 +27,14 @@ def extras(connection: Connection) -> dict[str, Any]:
         raise Invalid("the extra of the connection is no object of JSON", target=connection.conn_id, hint="write {...}")
     known: dict[str, Any] = connection.extra_dejson  # which masks what is secret in logs
     return known
+
+
+def changed(connection: Connection, **fields: Any) -> Connection:
+    """The connection with other fields.
+
+    Airflow before 3.2 gives a connection of its database's class where it was read from the environment: not attrs.
+    """
+    from airflow.sdk import Connection
+
+    names = ("conn_id", "conn_type", "host", "schema", "login", "password", "port", "extra")
+    return Connection(**{name: getattr(connection, name) for name in names} | fields)

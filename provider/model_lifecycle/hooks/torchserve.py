@@ -19,13 +19,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from model_lifecycle.core.errors import Conflict, Denied, Invalid, ModelLifecycleError, NotFound, Rejected
 from model_lifecycle.core.names import check_name
 from model_lifecycle.hooks.answers import reading
 from model_lifecycle.hooks.archive_server import PATIENCE, ArchiveServer, Judgement, fault_in, read_entry
-from model_lifecycle.hooks.extras import extras
+from model_lifecycle.hooks.extras import changed, extras
 from model_lifecycle.hooks.model_archive import write_archive
 from model_lifecycle.hooks.router import check_traffic
 from model_lifecycle.hooks.serving import Answer, Columns, VersionState
@@ -174,7 +172,7 @@ class TorchServeHook(ArchiveServer):
     def connection(self) -> Connection:
         """The connection; without its password where a file holds the keys."""
         found = super().connection
-        return attrs.evolve(found, login=None, password=None) if extras(found).get("key_file") else found
+        return changed(found, login=None, password=None) if extras(found).get("key_file") else found
 
     def _judge(self, model: str, version: int, entry: Mapping[str, Any]) -> Judgement:
         state, reason = self.judge_workers(entry["workers"], max(entry["minWorkers"], 1))
