@@ -26,7 +26,8 @@ COMMANDS = {
     command.name: {flag for arg in command.args for flag in arg.flags if flag.startswith("--")}
     for command in get_cli_commands()[0].subcommands
 }
-AIRFLOWS = {
+# Airflow 3.1 has not got ours.
+AIRFLOWS = {"model-lifecycle"} | {
     name
     for action in cli_parser.get_parser()._subparsers._group_actions  # type: ignore[union-attr]
     for name in action.choices or {}

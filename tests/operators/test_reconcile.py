@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,7 +24,7 @@ def asked(states: dict[str, dict[str, str]]) -> Any:
         return states
 
     known = context("reconcile", "run-9")
-    known["ti"] = SimpleNamespace(**vars(known["ti"]), get_task_states=get_task_states, questions=questions)
+    vars(known["ti"]).update(get_task_states=get_task_states, questions=questions)
     return known
 
 

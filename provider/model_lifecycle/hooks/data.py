@@ -188,6 +188,8 @@ class _Objects:
     def _at(self, path: str) -> ObjectStoragePath:
         uri = f"{self.scheme}://{path}"
         try:
-            return ObjectStoragePath(uri)
+            found = ObjectStoragePath(uri)
+            _ = found.fs  # where Airflow 3.1 finds out that it does not know the scheme
         except (ValueError, ImportError) as error:
             raise Invalid(f"{ascii(uri)[:300]} names no data: {error}") from error
+        return found
