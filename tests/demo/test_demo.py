@@ -204,7 +204,7 @@ def test_a_form_that_is_filled_in_wrongly_says_so_in_the_browser(hand):
 
 
 def test_a_page_on_another_port_of_the_host_presses_nothing_in_the_name_of_who_visits_it(hand):
-    assert "X-Model-Lifecycle is missing" in hand["seen"]["lured"]
+    assert "x-model-lifecycle is missing" in hand["seen"]["lured"]
     assert hand["lured"] == ["opaque", "Failed to fetch"]
     assert hand["pressed"] == ["callers complain"]
 
