@@ -32,7 +32,7 @@ def extras(connection: Connection) -> dict[str, Any]:
 def changed(connection: Connection, **fields: Any) -> Connection:
     """The connection with other fields.
 
-    Airflow before 3.2 gives a connection of its database's class where it was read from the environment: not attrs.
+    Airflow 3.1 gives one of its database's class where it was read from the environment: attrs cannot change that.
     """
     from airflow.sdk import Connection
 
